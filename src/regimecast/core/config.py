@@ -1,0 +1,105 @@
+"""Config: where it lives, how it becomes objects, and what it may not do.
+
+Own parts are named (``name: nhits``) and made through their registry. Third-party parts (trainer,
+callbacks, optimizers, schedulers) are given by ``_target_`` and made here and nowhere else, from an
+allow-list: a config file can therefore never run code that this project did not choose.
+"""
+
+import inspect
+from collections.abc import Mapping
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from regimecast.core.errors import ConfigError, did_you_mean
+
+__all__ = ["ALLOWED_TARGETS", "config_folder", "instantiate", "split_name"]
+
+ALLOWED_TARGETS: tuple[str, ...] = (
+    "lightning.pytorch.Trainer",
+    "lightning.pytorch.callbacks.",
+    "lightning.pytorch.profilers.",
+    "lightning.pytorch.strategies.",
+    "regimecast.training.callbacks.",
+    "torch.optim.",
+)
+"""Targets a config may name: exact, or everything under a prefix that ends with a dot."""
+
+
+def config_folder() -> Path:
+    """Folder of the packaged config: ``conf/`` of the checkout, or of the installed wheel."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "conf"
+    return installed if installed.is_dir() else package.parents[1] / "conf"
+
+
+def split_name(config: Mapping[str, Any], group: str) -> tuple[str, dict[str, Any]]:
+    """Registry name and parameters of a component's config.
+
+    Raises:
+        ConfigError: there is no ``name``.
+    """
+    if "name" not in config:
+        raise ConfigError(f"{group}: 'name' is missing; found {', '.join(config) or 'nothing'}")
+    return str(config["name"]), {key: value for key, value in config.items() if key != "name"}
+
+
+def instantiate(config: Mapping[str, Any], *, key: str, **extra: Any) -> Any:
+    """Object of a ``_target_`` config; ``_partial_: true`` gives a `functools.partial` instead.
+
+    Nested mappings with a ``_target_`` are made first.
+
+    Args:
+        config: the mapping, plain Python values.
+        key: where it stands in the config, for messages.
+        extra: further keyword arguments, made by code.
+
+    Raises:
+        ConfigError: the target is not allowed, does not exist, or does not take a parameter.
+    """
+    if "_target_" not in config:
+        raise ConfigError(f"{key}: '_target_' is missing; found {', '.join(config) or 'nothing'}")
+    target = str(config["_target_"])
+    if not any(
+        target == allowed or (allowed.endswith(".") and target.startswith(allowed))
+        for allowed in ALLOWED_TARGETS
+    ):
+        raise ConfigError(
+            f"{key}._target_={target!r} is not allowed. Allowed: {', '.join(ALLOWED_TARGETS)}"
+        )
+    factory = _locate(target, key)
+    arguments = {
+        name: instantiate(value, key=f"{key}.{name}")
+        if isinstance(value, Mapping) and "_target_" in value
+        else value
+        for name, value in config.items()
+        if name not in {"_target_", "_partial_"}
+    }
+    _check_arguments(factory, {**arguments, **extra}, key)
+    if config.get("_partial_", False):
+        return partial(factory, **arguments, **extra)
+    try:
+        return factory(**arguments, **extra)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{key} ({target}): {error}") from error
+
+
+def _locate(target: str, key: str) -> Any:
+    module, _, name = target.rpartition(".")
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"{key}._target_={target!r} does not exist: {error}") from error
+
+
+def _check_arguments(factory: Any, arguments: Mapping[str, Any], key: str) -> None:
+    parameters = inspect.signature(factory).parameters
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return
+    for name in arguments:
+        if name not in parameters:
+            raise ConfigError(
+                f"{key} has no parameter {name!r} (value {arguments[name]!r})."
+                f"{did_you_mean(name, parameters)} Allowed: {', '.join(parameters)}"
+            )

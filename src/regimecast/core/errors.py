@@ -1,0 +1,39 @@
+"""Errors that a user can cause. Each names the key, the value and what is allowed."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "LeakageError",
+    "RegimecastError",
+    "SpecError",
+    "did_you_mean",
+]
+
+
+class RegimecastError(Exception):
+    """Base of every error a user can cause; the command line shows its text and exits with 2."""
+
+
+class ConfigError(RegimecastError, ValueError):
+    """A config names something unknown, misses something or contradicts itself."""
+
+
+class DataError(RegimecastError, ValueError):
+    """The data cannot be used as they are: unreadable, empty, mis-typed or too short."""
+
+
+class LeakageError(RegimecastError, ValueError):
+    """A setting would let something after t reach a decision at t."""
+
+
+class SpecError(RegimecastError, ValueError):
+    """A model, a loss or a checkpoint does not fit the data it is given."""
+
+
+def did_you_mean(name: str, allowed: Iterable[str]) -> str:
+    """``" Did you mean 'x'?"`` for the nearest allowed name, or an empty string."""
+    matches = get_close_matches(name, list(allowed), n=1, cutoff=0.6)
+    return f" Did you mean {matches[0]!r}?" if matches else ""

@@ -1,0 +1,306 @@
+"""The nouns that every floor shares: task, regime, data spec, samples, forecast, outcomes.
+
+Nothing here imports torch: `core.batch` holds the one tensor type.
+"""
+
+from dataclasses import asdict, dataclass, fields
+from enum import IntEnum, StrEnum
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, Shaped
+
+from regimecast.core.errors import ConfigError, SpecError, did_you_mean
+
+__all__ = [
+    "REGIMES",
+    "REGIME_ALIASES",
+    "DataSpec",
+    "Forecast",
+    "ForecastKind",
+    "Interval",
+    "Outcomes",
+    "Regime",
+    "Samples",
+    "Task",
+]
+
+
+class Regime(IntEnum):
+    """Market regimes in the order of their codes; -1 in a code array means not known yet."""
+
+    LOW_VOLATILITY = 0
+    NORMAL = 1
+    HIGH_VOLATILITY = 2
+    CRASH = 3
+    RECOVERY = 4
+
+    @property
+    def label(self) -> str:
+        """Name in config and reports, such as ``low_volatility``."""
+        return self.name.lower()
+
+    @classmethod
+    def of(cls, name: str, *, key: str) -> "Regime":
+        """Regime of a name or an alias; `key` is where the name stands in the config.
+
+        Raises:
+            ConfigError: no regime has that name.
+        """
+        label = REGIME_ALIASES.get(name, name)
+        if label not in REGIMES:
+            raise ConfigError(
+                f"{key}: unknown regime {name!r}.{did_you_mean(name, REGIMES)} "
+                f"Allowed: {', '.join(REGIMES)}"
+            )
+        return cls(REGIMES.index(label))
+
+
+REGIMES: tuple[str, ...] = tuple(regime.label for regime in Regime)
+"""Regime names in the order of their codes."""
+
+REGIME_ALIASES: dict[str, str] = {"high_vol": "high_volatility", "low_vol": "low_volatility"}
+"""Other names that event archives use for a regime; read by `Regime.of` and nowhere else."""
+
+
+class Task(StrEnum):
+    """What a target asks for."""
+
+    FORECAST = "forecast"
+    """The path of a real number over H bars."""
+    CLASSIFICATION = "classification"
+    """One of a few classes per origin (H = 1)."""
+
+
+class ForecastKind(StrEnum):
+    """What the last axis of `Forecast.values` holds."""
+
+    QUANTILES = "quantiles"
+    """Quantiles at `Forecast.levels`; a point forecast is the single level 0.5."""
+    PROBABILITIES = "probabilities"
+    """Class probabilities; `Forecast.levels` are the class values, such as (-1, 0, 1)."""
+    POSITIONS = "positions"
+    """A position in [-1, 1]; `Forecast.levels` is (0.5,)."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A closed interval of time, such as the one that a scaler was fitted on."""
+
+    start: np.datetime64
+    end: np.datetime64
+
+    def __post_init__(self) -> None:
+        if not self.start <= self.end:
+            raise SpecError(f"interval ends ({self.end}) before it starts ({self.start})")
+
+    def to_json(self) -> list[str]:
+        """Both ends as ISO strings."""
+        return [str(self.start), str(self.end)]
+
+    @classmethod
+    def from_json(cls, value: list[str]) -> "Interval":
+        """Inverse of `to_json`."""
+        return cls(np.datetime64(value[0], "ns"), np.datetime64(value[1], "ns"))
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """Shape and meaning of every batch, derived by the data module and never typed into a yaml.
+
+    `past[0]` is always ``history``: the target's own series over the context window, in the units
+    of the target and relative to the origin, so that a target is its continuation.
+    """
+
+    task: Task
+    context_length: int
+    """L, bars fed to a model, the origin included."""
+    horizon: int
+    """H, steps forecast; 1 for classification."""
+    past: tuple[str, ...]
+    """Channels of `Batch.past`, known up to the origin."""
+    known: tuple[str, ...]
+    """Channels of `Batch.known`, known over the horizon too (calendar)."""
+    static: tuple[str, ...]
+    """Channels of `Batch.static`, constant per asset."""
+    assets: tuple[str, ...]
+    frequency: str
+    """Bar length as a pandas offset, such as ``1D`` or ``1min``."""
+    bars_per_year: float
+    """Measured on the data's own calendar; used to annualise."""
+    classes: tuple[int, ...] = ()
+    """Class values of a classification target, ascending; empty for a forecast."""
+    target: str = "forward_return"
+    """Registry name of the target."""
+
+    def __post_init__(self) -> None:
+        if self.context_length < 1 or self.horizon < 1:
+            raise SpecError(
+                f"context_length={self.context_length} and horizon={self.horizon} must be >= 1"
+            )
+        if not self.past or self.past[0] != "history":
+            raise SpecError(f"past channels must start with 'history', got {self.past[:3]}")
+        if (self.task is Task.CLASSIFICATION) != bool(self.classes):
+            raise SpecError(f"task={self.task} does not go with classes={self.classes}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for a json file."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "DataSpec":
+        """Inverse of `to_json`.
+
+        Raises:
+            SpecError: a field is missing or unknown, as in a checkpoint of another version.
+        """
+        names = {field.name for field in fields(cls)}
+        if unknown := set(value) - names:
+            raise SpecError(
+                f"data spec has unknown fields {sorted(unknown)}; allowed: {sorted(names)}"
+            )
+        fitting: dict[str, Any] = {
+            key: tuple(item) if isinstance(item, list) else item for key, item in value.items()
+        }
+        try:
+            return cls(**{**fitting, "task": Task(fitting["task"])})
+        except (TypeError, KeyError, ValueError) as error:
+            raise SpecError(f"not a data spec: {error}") from error
+
+    def differences(self, other: "DataSpec") -> list[str]:
+        """One line per field in which two specs differ, assets' order and bars per year aside."""
+        mine, theirs = self.to_json(), other.to_json()
+        return [
+            f"{key}: {mine[key]!r} here, {theirs[key]!r} there"
+            for key in mine
+            if key != "bars_per_year" and mine[key] != theirs[key]
+        ]
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """One row per (asset, origin), with the interval of time that the sample reads.
+
+    Purging, embargo and uniqueness all use `[start, end]`: `start` is the time of the earliest bar
+    that any feature in the window reads, `end` the time of the last bar that the target reads.
+    """
+
+    row: Int[np.ndarray, " N"]
+    """Row of the origin in the panel."""
+    asset: Int[np.ndarray, " N"]
+    origin: Shaped[np.ndarray, " N"]
+    """Time of the origin, datetime64[ns]: the forecast is made at the close of this bar."""
+    start: Shaped[np.ndarray, " N"]
+    end: Shaped[np.ndarray, " N"]
+    end_row: Int[np.ndarray, " N"]
+    """Row of the last bar the target reads."""
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def take(self, index: Int[np.ndarray, " M"]) -> "Samples":
+        """Samples at these positions, repeats allowed."""
+        return Samples(*(getattr(self, field.name)[index] for field in fields(self)))
+
+
+@dataclass(frozen=True, eq=False)
+class Outcomes:
+    """What really happened, row by row beside a `Forecast`; known only after `end`."""
+
+    values: Float[np.ndarray, "N H"]
+    """Realised target in original units (class value for classification)."""
+    mask: Bool[np.ndarray, "N H"]
+    """False where the future is not complete."""
+    regime: Int[np.ndarray, " N"]
+    """Regime code known at the origin, -1 where unknown."""
+    weight: Float[np.ndarray, "N H"]
+    """Training weights' rule applied to these samples, for weighted metrics."""
+    asset: Int[np.ndarray, " N"]
+    origin: Shaped[np.ndarray, " N"]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def take(self, index: Shaped[np.ndarray, " M"]) -> "Outcomes":
+        """Outcomes at these positions or where this mask holds."""
+        return Outcomes(*(getattr(self, field.name)[index] for field in fields(self)))
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """What any model says, in original units: the only thing that judgement accepts."""
+
+    values: Float[np.ndarray, "N H Q"]
+    levels: tuple[float, ...]
+    """Quantile levels, or class values for probabilities."""
+    kind: ForecastKind
+    asset: Int[np.ndarray, " N"]
+    """Index into `assets`."""
+    origin: Shaped[np.ndarray, " N"]
+    """datetime64[ns]; everything in `values` was computable at the close of this bar."""
+    assets: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        n, _, q = self.values.shape
+        if len(self.levels) != q or len(self.asset) != n or len(self.origin) != n:
+            raise SpecError(
+                f"forecast of shape {self.values.shape} has {len(self.levels)} levels, "
+                f"{len(self.asset)} assets and {len(self.origin)} origins"
+            )
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def horizon(self) -> int:
+        """H."""
+        return int(self.values.shape[1])
+
+    def point(self) -> Float[np.ndarray, "N H"]:
+        """Median for quantiles, expected class for probabilities, the position for positions."""
+        if self.kind is ForecastKind.PROBABILITIES:
+            return self.values @ np.asarray(self.levels, dtype=self.values.dtype)
+        return self.quantile(0.5)
+
+    def quantile(self, level: float) -> Float[np.ndarray, "N H"]:
+        """Quantile at a level, linear between the levels at hand and flat beyond them."""
+        levels = np.asarray(self.levels)
+        upper = int(np.clip(np.searchsorted(levels, level), 0, len(levels) - 1))
+        lower = max(upper - 1, 0)
+        if levels[upper] <= level or upper == lower:
+            return self.values[:, :, upper]
+        share = np.clip((level - levels[lower]) / (levels[upper] - levels[lower]), 0.0, 1.0)
+        return (1 - share) * self.values[:, :, lower] + share * self.values[:, :, upper]
+
+    def take(self, index: Shaped[np.ndarray, " M"]) -> "Forecast":
+        """Forecast at these positions or where this mask holds."""
+        return Forecast(
+            self.values[index],
+            self.levels,
+            self.kind,
+            self.asset[index],
+            self.origin[index],
+            self.assets,
+        )
+
+    @classmethod
+    def concatenate(cls, parts: list["Forecast"]) -> "Forecast":
+        """Forecasts of several folds as one, in the order given.
+
+        Raises:
+            SpecError: no parts, or parts that differ in kind, levels or assets.
+        """
+        if not parts:
+            raise SpecError("no forecasts to concatenate")
+        first = parts[0]
+        for part in parts[1:]:
+            if (part.levels, part.kind, part.assets) != (first.levels, first.kind, first.assets):
+                raise SpecError("forecasts differ in levels, kind or assets")
+        return cls(
+            np.concatenate([part.values for part in parts]),
+            first.levels,
+            first.kind,
+            np.concatenate([part.asset for part in parts]),
+            np.concatenate([part.origin for part in parts]),
+            first.assets,
+        )

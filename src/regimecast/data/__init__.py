@@ -1,0 +1,1 @@
+"""Raw bars to leak-free windows: sources, cleaning, the panel, scaling, windows."""

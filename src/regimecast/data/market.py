@@ -1,0 +1,189 @@
+"""`MarketData`: bars with their features and target, computed once and shared by every fold."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, Shaped
+
+from regimecast.core.errors import DataError
+from regimecast.core.hashing import hash_arrays
+from regimecast.core.types import DataSpec, Samples
+from regimecast.data.calendars import trading_grid
+from regimecast.data.panel import Panel, Role
+from regimecast.features.pipeline import FeaturePipeline
+from regimecast.labels.base import Target, TargetSeries
+
+__all__ = ["MarketData"]
+
+
+@dataclass(frozen=True, eq=False)
+class MarketData:
+    """Everything that does not depend on a split. Nothing in it is fitted on data."""
+
+    bars: Panel
+    pipeline: FeaturePipeline
+    target_rule: Target
+    target: TargetSeries
+    past: Float[np.ndarray, "R Fp"]
+    """float32, unscaled; column 0 is reserved for the history."""
+    known: Float[np.ndarray, "G Fk"]
+    known_index: Int[np.ndarray, " R"]
+    static: Float[np.ndarray, "A Fs"]
+    spec: DataSpec
+    lookback: int
+    """Bars before a window's first row that its features or target scale read."""
+
+    @classmethod
+    def build(
+        cls,
+        bars: Panel,
+        *,
+        pipeline: FeaturePipeline,
+        target: Target,
+        context_length: int,
+        asset_identity: bool,
+    ) -> "MarketData":
+        """Features and target of a panel.
+
+        Args:
+            bars: cleaned bars.
+            pipeline: features to compute.
+            target: what to forecast.
+            context_length: L, bars per window.
+            asset_identity: whether each asset gets a static indicator channel of its own.
+
+        Raises:
+            DataError: a column is missing, or no asset is long enough for one window.
+        """
+        table = pipeline.compute(bars)
+        series = target.compute(bars)
+        past = np.empty((bars.n_rows, 1 + len(table.names)), dtype=np.float32)
+        past[:, 0] = 0.0
+        past[:, 1:] = table.values
+        known, names, index = _known_channels(bars, pipeline, series.horizon)
+        static_names, static = _static_channels(bars, asset_identity)
+        spec = DataSpec(
+            task=series.task,
+            context_length=context_length,
+            horizon=series.horizon,
+            past=("history", *table.names),
+            known=names,
+            static=static_names,
+            assets=bars.assets,
+            frequency=bars.frequency,
+            bars_per_year=bars.bars_per_year,
+            classes=series.classes,
+            target=target.name,
+        )
+        market = cls(
+            bars=bars,
+            pipeline=pipeline,
+            target_rule=target,
+            target=series,
+            past=past,
+            known=known,
+            known_index=index,
+            static=static,
+            spec=spec,
+            lookback=max(table.lookback, series.lookback),
+        )
+        if not market.has_window.any():
+            needed = market.lookback + context_length + target.label_bars
+            longest = int(np.diff(bars.offsets).max(initial=0))
+            raise DataError(
+                f"no asset is long enough for one window: features look back {market.lookback} "
+                f"bars, context_length={context_length} and the target reads {target.label_bars} "
+                f"bars ahead, so {needed} bars are needed; the longest asset has {longest}"
+            )
+        return market
+
+    @cached_property
+    def first_row(self) -> Int[np.ndarray, " R"]:
+        """First row of the asset that each row belongs to."""
+        return self.bars.offsets[:-1][self.bars.asset_of_row]
+
+    @cached_property
+    def last_row(self) -> Int[np.ndarray, " R"]:
+        """Last row of the asset that each row belongs to."""
+        return self.bars.offsets[1:][self.bars.asset_of_row] - 1
+
+    @cached_property
+    def has_window(self) -> Bool[np.ndarray, " R"]:
+        """True for rows whose window is full, past warm-up, with a usable target scale."""
+        position = np.arange(self.bars.n_rows) - self.first_row
+        full = position >= self.lookback + self.spec.context_length - 1
+        return full & np.isfinite(self.target.scale)
+
+    def samples(self, *, complete: bool) -> Samples:
+        """Origins in row order with the interval of time that each reads.
+
+        Args:
+            complete: only origins whose target is known; else every origin with a full window,
+                whose interval ends at the origin itself where the future is missing.
+        """
+        usable = self.has_window & self.target.complete if complete else self.has_window
+        row = np.flatnonzero(usable)
+        start = np.maximum(
+            self.first_row[row], row - (self.spec.context_length - 1) - self.lookback
+        )
+        end = np.where(self.target.end_row[row] >= 0, self.target.end_row[row], row)
+        time = self.bars.time
+        return Samples(
+            row=row,
+            asset=self.bars.asset_of_row[row],
+            origin=time[row],
+            start=time[start],
+            end=time[end],
+            end_row=end,
+        )
+
+    def until(self, end: np.datetime64) -> "MarketData":
+        """The same features and target computed as if the data had ended at `end`."""
+        return MarketData.build(
+            self.bars.until(end),
+            pipeline=self.pipeline,
+            target=self.target_rule,
+            context_length=self.spec.context_length,
+            asset_identity=any(name.startswith("asset=") for name in self.spec.static),
+        )
+
+    @cached_property
+    def hashes(self) -> dict[str, Any]:
+        """Content hashes of bars and features and the feature set's version, for the manifest."""
+        return {
+            "bars": self.bars.content_hash,
+            "features": hash_arrays(self.past, self.known, self.static),
+            "feature_set": self.pipeline.version,
+        }
+
+
+def _known_channels(
+    bars: Panel, pipeline: FeaturePipeline, horizon: int
+) -> tuple[Float[np.ndarray, "G Fk"], tuple[str, ...], Int[np.ndarray, " R"]]:
+    """Calendar features on the market's grid, and each row's place on it."""
+    grid: Shaped[np.ndarray, " G"] = trading_grid(
+        bars.calendar, bars.frequency, bars.time.min(), bars.time.max(), ahead=horizon + 1
+    )
+    # A bar outside the calendar (a special session) counts as the grid time before it.
+    index = np.searchsorted(grid, bars.time, side="right") - 1
+    if index.min() < 0:
+        grid = np.concatenate([[bars.time.min()], grid])
+        index += 1
+    values = pipeline.known(grid, bars.calendar)
+    return values, pipeline.known_names, index
+
+
+def _static_channels(
+    bars: Panel, asset_identity: bool
+) -> tuple[tuple[str, ...], Float[np.ndarray, "A Fs"]]:
+    """Static columns of the source, and one indicator per asset where wanted."""
+    first = bars.offsets[:-1]
+    names = [column.name for column in bars.columns if column.role is Role.STATIC]
+    parts = [bars.actual(name)[first] for name in names]
+    if asset_identity and bars.n_assets > 1:
+        names += [f"asset={asset}" for asset in bars.assets]
+        parts += list(np.eye(bars.n_assets))
+    values = np.stack(parts, axis=1) if parts else np.empty((bars.n_assets, 0))
+    return tuple(names), values.astype(np.float32)

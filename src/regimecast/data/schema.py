@@ -1,0 +1,132 @@
+"""The long frame of raw bars that every source hands over, and its check."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+
+from regimecast.core.errors import DataError, did_you_mean
+from regimecast.data.panel import Column
+
+__all__ = ["PRICES", "RawBars", "as_numbers", "raw_schema", "validate"]
+
+PRICES: tuple[str, ...] = ("open", "high", "low", "close")
+"""Canonical names of the price columns."""
+
+
+@dataclass(frozen=True, eq=False)
+class RawBars:
+    """Bars as they were found: not sorted, not checked, nothing dropped."""
+
+    frame: pd.DataFrame
+    """Long: ``asset`` (str), ``time`` (datetime64[ns], naive UTC), then one float64 column per entry
+    of `columns`, among them at least ``close``."""
+    columns: tuple[Column, ...]
+    frequency: str
+    calendar: str
+    origin: str
+    """Where the bars come from, for manifests and reports."""
+
+
+def raw_schema(names: Iterable[str]) -> pa.DataFrameSchema:
+    """Pandera schema of a long frame with these float64 columns beside ``asset`` and ``time``.
+
+    Prices are not judged here: NaN, zero and crossed prices are `cleaning`'s to report.
+    """
+    return pa.DataFrameSchema(
+        {
+            "asset": pa.Column(str, pa.Check.str_length(min_value=1)),
+            "time": pa.Column("datetime64[ns]"),
+            **{name: pa.Column("float64", nullable=True) for name in names},
+        }
+    )
+
+
+def validate(frame: pd.DataFrame, columns: tuple[Column, ...], *, origin: str) -> pd.DataFrame:
+    """The long frame with exactly ``asset``, ``time`` and `columns`, numbers as float64.
+
+    Args:
+        frame: a long frame; integers and nullable numbers are accepted, text is not.
+        columns: columns to keep.
+        origin: file or other place the frame comes from, for messages.
+
+    Raises:
+        DataError: no rows, no ``close``, a column is missing or twice there, a value is not what its
+            column holds. The message names the place, the column and the first offending row.
+    """
+    names = [column.name for column in columns]
+    if "close" not in names:
+        raise DataError(f"{origin}: no 'close' column; columns: {', '.join(names) or 'none'}")
+    for name in ("asset", "time", *names):
+        count = int((frame.columns == name).sum())
+        if count == 0:
+            found = [str(column) for column in frame.columns]
+            raise DataError(
+                f"{origin}: no column {name!r}.{did_you_mean(name, found)} "
+                f"Columns: {', '.join(found)}"
+            )
+        if count > 1 or names.count(name) > 1:
+            raise DataError(f"{origin}: column {name!r} is there more than once")
+    if frame.empty:
+        raise DataError(f"{origin}: no rows")
+    time = frame["time"]
+    if isinstance(time.dtype, pd.DatetimeTZDtype):
+        raise DataError(f"{origin}: 'time' has time zone {time.dtype.tz}; raw bars are naive UTC")
+    if pd.api.types.is_datetime64_dtype(time) and time.dtype != np.dtype("datetime64[ns]"):
+        raise DataError(f"{origin}: 'time' is {time.dtype}; raw bars are datetime64[ns]")
+    numbers = {
+        name: as_numbers(frame[name], column=name, origin=origin).to_numpy() for name in names
+    }
+    checked = pd.DataFrame(
+        {"asset": frame["asset"].to_numpy(), "time": time.to_numpy(), **numbers}, copy=False
+    )
+    try:
+        return raw_schema(names).validate(checked, lazy=True)
+    except pa.errors.SchemaErrors as error:
+        raise DataError(f"{origin}: {_first_failure(error, checked)}") from error
+
+
+def as_numbers(series: "pd.Series[Any]", *, column: str, origin: str) -> "pd.Series[float]":
+    """The series as float64; missing values become NaN.
+
+    Text is never turned into numbers, not even text that looks like one: a file that holds text
+    where prices belong was written wrongly, and guessing hides the cells that are not numbers.
+
+    Raises:
+        DataError: text, booleans, dates or other objects; names the first offending value and row.
+    """
+    if pd.api.types.is_bool_dtype(series):
+        raise DataError(f"{origin}: column {column!r} holds true/false, not numbers")
+    if pd.api.types.is_numeric_dtype(series) and not pd.api.types.is_complex_dtype(series):
+        return series.astype("float64")
+    if pd.api.types.infer_dtype(series, skipna=True) in {
+        "decimal",
+        "empty",
+        "floating",
+        "integer",
+        "mixed-integer-float",
+    }:
+        return series.astype("float64")
+    present = series.notna()
+    looks_numeric = pd.to_numeric(series.astype("object").astype("str"), errors="coerce").notna()
+    # A single bad cell turns a whole csv column into text: point at it, not at its neighbours.
+    offending = present & ~looks_numeric
+    row = int(np.flatnonzero(offending if offending.any() else present)[0])
+    raise DataError(
+        f"{origin}: column {column!r} holds {series.iloc[row]!r} at row {row}, expected a number"
+    )
+
+
+def _first_failure(error: pa.errors.SchemaErrors, frame: pd.DataFrame) -> str:
+    failure = error.failure_cases.iloc[0]
+    column, row = failure["column"], failure["index"]
+    if pd.isna(row):
+        return (
+            f"column {column!r} is {frame[column].dtype}, expected {failure['check']} "
+            f"(first value {frame[column].iloc[0]!r})"
+        )
+    what = "is empty" if pd.isna(failure["failure_case"]) else f"fails {failure['check']}"
+    return f"column {column!r} {what} at row {row} (value {failure['failure_case']!r})"

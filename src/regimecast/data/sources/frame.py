@@ -1,0 +1,341 @@
+"""From any table to long bars: the one reader behind ``csv``, ``parquet`` and ``duckdb``."""
+
+import logging
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from glob import glob
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from regimecast.core.errors import ConfigError, DataError, did_you_mean
+from regimecast.data.calendars import bar_length
+from regimecast.data.panel import Column, Role
+from regimecast.data.schema import PRICES, as_numbers, validate
+from regimecast.data.sources.base import RawBars, Source
+from regimecast.data.sources.timestamps import check_timezone, parse_times
+
+__all__ = ["BARS", "FileSource", "TableReader", "column"]
+
+logger = logging.getLogger(__name__)
+
+BARS: tuple[str, ...] = (*PRICES, "volume")
+"""Columns that are taken without being asked for."""
+
+_TIME_NAMES = ("time", "date", "datetime", "timestamp")
+_ALLOWED = {"layout": ("long", "wide"), "stamp": ("close", "open")}
+
+
+def column(name: str, *, role: Role | None = None, lag: int | None = None) -> Column:
+    """Declaration of a column: bars are target sources, others past; ``vix`` is one bar late.
+
+    The VIX closes after the equity market, so a bar's own VIX close is not known at its close.
+    """
+    return Column(
+        name,
+        role=role or (Role.TARGET_SOURCE if name in BARS else Role.PAST),
+        lag=lag if lag is not None else int(name == "vix"),
+    )
+
+
+class TableReader:
+    """Long bars of tables that share one layout.
+
+    Args:
+        layout: ``long`` (a row per asset and time) or ``wide`` (a column of closes per asset).
+        columns: name here to column there; ``asset`` and ``time`` may be among them. Long: bars are
+            also taken under their own names in any case, null leaves one out. Wide: asset to column;
+            without any, every column is an asset.
+        asset: name of the only asset; None reads column ``asset``, else takes the file's stem.
+        time_format: see `parse_times`.
+        timezone: see `parse_times`.
+        stamp: see `parse_times`.
+        frequency: bar length as a pandas offset.
+        calendar: exchange code or ``24/7``.
+        roles: role per column, where it is not the usual one.
+        lags: bars after which a column is known, where it is not 0 (1 for ``vix``).
+
+    Raises:
+        ConfigError: a value is not allowed, or two settings contradict each other.
+    """
+
+    def __init__(
+        self,
+        *,
+        layout: str,
+        columns: Mapping[str, str | None] | None,
+        asset: str | None,
+        time_format: str | None,
+        timezone: str,
+        stamp: str,
+        frequency: str,
+        calendar: str,
+        roles: Mapping[str, str] | None,
+        lags: Mapping[str, int] | None,
+    ) -> None:
+        for key, value in (("layout", layout), ("stamp", stamp)):
+            if value not in _ALLOWED[key]:
+                raise ConfigError(f"{key}={value!r}; allowed: {', '.join(_ALLOWED[key])}")
+        for name, role in (roles or {}).items():
+            if role not in set(Role):
+                raise ConfigError(f"roles.{name}={role!r}; allowed: {', '.join(Role)}")
+        check_timezone(timezone)
+        bar_length(frequency)
+        self.layout = layout
+        self.columns = dict(columns or {})
+        self.asset = asset
+        if asset is not None and (layout == "wide" or self.columns.get("asset")):
+            raise ConfigError(f"asset={asset!r} contradicts a table that names its assets itself")
+        self.time_format = time_format
+        self.timezone = timezone
+        self.stamp = stamp
+        self.frequency = frequency
+        self.calendar = calendar
+        self.roles = dict(roles or {})
+        self.lags = dict(lags or {})
+
+    def bars(self, tables: Mapping[str, pd.DataFrame], *, origin: str) -> RawBars:
+        """Bars of all tables, one after the other.
+
+        Args:
+            tables: place (a path, a query) to table; the place's stem names the asset if nothing
+                else does.
+            origin: where they come from, as a whole.
+
+        Raises:
+            DataError: see `Source.load`.
+            ConfigError: `roles` or `lags` name a column that no table has.
+        """
+        frames: list[pd.DataFrame] = []
+        names: dict[str, None] = {}
+        zoned: dict[bool, str] = {}
+        for place, table in tables.items():
+            frame, aware = self._long(table, place)
+            zoned.setdefault(aware, place)
+            names.update(dict.fromkeys(frame.columns[2:]))
+            frames.append(frame)
+        if len(zoned) == 2:
+            raise DataError(f"{zoned[True]} has times with a time zone, {zoned[False]} without")
+        ordered = [*(n for n in BARS if n in names), *(n for n in names if n not in BARS)]
+        for key, given in (("roles", self.roles), ("lags", self.lags)):
+            for name in given:
+                if name not in ordered:
+                    raise ConfigError(
+                        f"{key}.{name}: no such column.{did_you_mean(name, ordered)} "
+                        f"Columns: {', '.join(ordered)}"
+                    )
+        return RawBars(
+            frame=frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True),
+            columns=self._declare(ordered),
+            frequency=self.frequency,
+            calendar=self.calendar,
+            origin=origin,
+        )
+
+    def _declare(self, names: Sequence[str]) -> tuple[Column, ...]:
+        return tuple(
+            column(
+                name,
+                role=Role(self.roles[name]) if name in self.roles else None,
+                lag=self.lags.get(name),
+            )
+            for name in names
+        )
+
+    def _long(self, table: pd.DataFrame, place: str) -> tuple[pd.DataFrame, bool]:
+        table = _flat(table, place)
+        if table.empty:
+            raise DataError(f"{place}: no rows")
+        time_name = self._time_name(table, place)
+        time, aware = parse_times(
+            table[time_name],
+            time_format=self.time_format,
+            timezone=self.timezone,
+            frequency=self.frequency,
+            stamp=self.stamp,
+            origin=f"{place}: column {time_name!r}",
+        )
+        if self.layout == "wide":
+            return self._from_wide(table.drop(columns=time_name), time, place), aware
+        found = self._sources(table, place)
+        asset = self._asset(table, place)
+        frame = pd.DataFrame(
+            {"asset": asset, "time": time, **{n: table[c].array for n, c in found.items()}},
+            copy=False,
+        )
+        return validate(frame, self._declare(tuple(found)), origin=place), aware
+
+    def _from_wide(self, table: pd.DataFrame, time: np.ndarray, place: str) -> pd.DataFrame:
+        wanted = {name: source for name, source in self.columns.items() if name != "time"}
+        assets = wanted or {name: name for name in table.columns}
+        for source in assets.values():
+            _require(table, source, place)
+        closes = np.column_stack(
+            [as_numbers(table[c], column=str(c), origin=place) for c in assets.values()]
+        )
+        rows, width = closes.shape
+        close = closes.ravel(order="F")
+        # An empty cell of a wide table is how it says that an asset has no bar at that time.
+        there = ~np.isnan(close)
+        logger.debug("%s: %d empty cells are no bars", place, int((~there).sum()))
+        frame = pd.DataFrame(
+            {
+                "asset": np.repeat(np.array([str(name) for name in assets]), rows)[there],
+                "time": np.tile(time, width)[there],
+                "close": close[there],
+            }
+        )
+        return validate(frame, (column("close"),), origin=place)
+
+    def _sources(self, table: pd.DataFrame, place: str) -> dict[str, str]:
+        """Name here to column there."""
+        found: dict[str, str] = {}
+        for name in BARS:
+            if name not in self.columns and (match := _match(table, (name,), place)) is not None:
+                found[name] = match
+        for name, source in self.columns.items():
+            if name not in ("asset", "time") and source is not None:
+                _require(table, source, place)
+                found[name] = source
+        if "close" not in found:
+            raise DataError(
+                f"{place}: no column 'close'; say which it is with columns={{close: ...}}. "
+                f"Columns: {', '.join(map(str, table.columns))}"
+            )
+        return {n: found[n] for n in (*BARS, *found) if n in found}
+
+    def _asset(self, table: pd.DataFrame, place: str) -> "pd.Series[str] | str":
+        name = self.columns.get("asset", "asset" if "asset" in table.columns else None)
+        if name is not None:
+            if self.asset is not None:
+                raise ConfigError(
+                    f"asset={self.asset!r}, but {place} has a column {name!r}; "
+                    f"set columns={{asset: null}} to ignore it"
+                )
+            _require(table, name, place)
+            # Names repeat: a category is turned into text once, not once per row.
+            return table[name].astype("category").cat.rename_categories(str).astype("str")
+        return self.asset if self.asset is not None else Path(place).stem
+
+    def _time_name(self, table: pd.DataFrame, place: str) -> str:
+        name = self.columns.get("time") or _match(table, _TIME_NAMES, place)
+        if name is None:
+            raise DataError(
+                f"{place}: no time; tried the index and columns {', '.join(_TIME_NAMES)}. Say which "
+                f"it is with columns={{time: ...}}. Columns: {', '.join(map(str, table.columns))}"
+            )
+        _require(table, name, place)
+        return name
+
+
+class FileSource(Source):
+    """Bars of one file or many; each file of several may be an asset of its own.
+
+    Args:
+        path: a file, a glob, or a list of both; ``~`` is the home folder.
+        layout: this and the following see `TableReader`.
+        columns: see `TableReader`.
+        asset: see `TableReader`.
+        time_format: see `TableReader`.
+        timezone: see `TableReader`.
+        stamp: see `TableReader`.
+        frequency: see `TableReader`.
+        calendar: see `TableReader`.
+        roles: see `TableReader`.
+        lags: see `TableReader`.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str | Sequence[str],
+        layout: str,
+        columns: Mapping[str, str | None] | None,
+        asset: str | None,
+        time_format: str | None,
+        timezone: str,
+        stamp: str,
+        frequency: str,
+        calendar: str,
+        roles: Mapping[str, str] | None,
+        lags: Mapping[str, int] | None,
+    ) -> None:
+        self.patterns = [path] if isinstance(path, str) else list(path)
+        self.reader = TableReader(
+            layout=layout,
+            columns=columns,
+            asset=asset,
+            time_format=time_format,
+            timezone=timezone,
+            stamp=stamp,
+            frequency=frequency,
+            calendar=calendar,
+            roles=roles,
+            lags=lags,
+        )
+
+    @abstractmethod
+    def read(self, path: Path) -> pd.DataFrame:
+        """One file as a table."""
+
+    def load(self) -> RawBars:
+        """Bars of every file, in the order of the patterns, then of the names."""
+        tables: dict[str, pd.DataFrame] = {}
+        for path in self._paths():
+            try:
+                tables[str(path)] = self.read(path)
+            # OSError: not readable. ValueError: the base of what both parsers raise.
+            except (OSError, ValueError) as error:
+                raise DataError(f"{path} cannot be read as {self.name}: {error}") from error
+        return self.reader.bars(tables, origin=", ".join(self.patterns))
+
+    def _paths(self) -> list[Path]:
+        paths: dict[Path, None] = {}
+        for pattern in self.patterns:
+            expanded = Path(pattern).expanduser()
+            matches = [expanded] if expanded.exists() else [Path(p) for p in glob(str(expanded))]
+            if not matches:
+                raise DataError(f"path={pattern!r}: no such file (looked in {Path.cwd()})")
+            if folders := [path for path in matches if path.is_dir()]:
+                raise DataError(f"path={pattern!r}: {folders[0]} is a folder; use a glob below it")
+            paths.update(dict.fromkeys(sorted(matches)))
+        return list(paths)
+
+
+def _flat(table: pd.DataFrame, place: str) -> pd.DataFrame:
+    """The table with its index, if it means something, as columns."""
+    if table.columns.nlevels > 1:
+        raise DataError(f"{place}: columns have {table.columns.nlevels} levels, expected one")
+    if not table.columns.is_unique:
+        twice = table.columns[table.columns.duplicated()][0]
+        raise DataError(f"{place}: column {twice!r} is there more than once")
+    if isinstance(table.index, pd.RangeIndex):
+        return table
+    if table.index.nlevels == 1 and table.index.name is None:
+        if not isinstance(table.index, pd.DatetimeIndex):
+            return table.reset_index(drop=True)
+        table = table.rename_axis("time")
+    if taken := [name for name in table.index.names if name in table.columns]:
+        raise DataError(f"{place}: {taken[0]!r} is both a column and the index")
+    return table.reset_index()
+
+
+def _match(table: pd.DataFrame, names: Sequence[str], place: str) -> str | None:
+    """The one column with one of these names in any case."""
+    matches = [c for c in table.columns if isinstance(c, str) and c.strip().lower() in names]
+    if len(matches) > 1:
+        raise DataError(
+            f"{place}: columns {', '.join(map(repr, matches))} could all be {names[0]!r}; "
+            f"say which with columns={{{names[0]}: ...}}"
+        )
+    return matches[0] if matches else None
+
+
+def _require(table: pd.DataFrame, name: str | None, place: str) -> None:
+    if name not in table.columns:
+        found = [str(c) for c in table.columns]
+        raise DataError(
+            f"{place}: no column {name!r}.{did_you_mean(str(name), found)} "
+            f"Columns: {', '.join(found)}"
+        )

@@ -1,0 +1,125 @@
+"""Times of a table, whatever they were written as, as naive UTC nanoseconds."""
+
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Shaped
+
+from regimecast.core.errors import ConfigError, DataError
+from regimecast.data.calendars import bar_length
+
+__all__ = ["EPOCH_UNITS", "check_timezone", "is_daily", "parse_times"]
+
+EPOCH_UNITS: tuple[str, ...] = ("s", "ms", "us", "ns")
+"""Values of `time_format` that mean: numbers counted from 1970-01-01 UTC."""
+
+
+def is_daily(frequency: str) -> bool:
+    """Whether bars are a day or longer, so that their times are dates."""
+    return bar_length(frequency) >= pd.Timedelta("1D")
+
+
+def check_timezone(timezone: str) -> None:
+    """Raises `ConfigError` unless the zone exists."""
+    try:
+        ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ConfigError(
+            f"timezone={timezone!r} is not an IANA zone such as UTC or America/New_York"
+        ) from error
+
+
+def parse_times(
+    series: "pd.Series[Any]",
+    *,
+    time_format: str | None,
+    timezone: str,
+    frequency: str,
+    stamp: str,
+    origin: str,
+) -> tuple[Shaped[np.ndarray, " R"], bool]:
+    """Times as datetime64[ns] in naive UTC, and whether they carried a time zone.
+
+    Daily bars keep their date as it reads in `timezone`: no shift to UTC moves a session to another
+    day. Intraday times are the bar's close; with ``stamp="open"`` one bar length is added.
+
+    Args:
+        series: datetimes, dates, text or numbers.
+        time_format: strptime format of text, or a unit of `EPOCH_UNITS` for numbers; None reads
+            ISO 8601.
+        timezone: zone of times that carry none.
+        frequency: bar length.
+        stamp: ``open`` or ``close``, what an intraday time marks.
+        origin: where the times come from, for messages.
+
+    Raises:
+        DataError: a time is missing, unreadable, ambiguous in the zone, or zones are mixed.
+    """
+    times = _as_datetimes(series, time_format, origin)
+    if times.isna().any():
+        row = int(np.flatnonzero(times.isna())[0])
+        raise DataError(f"{origin}: time {series.iloc[row]!r} at row {row} is missing or unreadable")
+    zone = times.dt.tz
+    daily = is_daily(frequency)
+    try:
+        if daily:
+            local = times if zone is None else times.dt.tz_convert(timezone)
+            local = local.dt.tz_localize(None).dt.normalize()
+            if zone is not None and str(zone) != "UTC":
+                _check_same_dates(times, local, timezone, origin)
+        else:
+            # "infer" resolves the hour that a clock change repeats from the order of the rows.
+            aware = times if zone is not None else times.dt.tz_localize(timezone, ambiguous="infer")
+            local = aware.dt.tz_convert("UTC").dt.tz_localize(None)
+        values = local.to_numpy(dtype="datetime64[ns]")
+    except ValueError as error:
+        raise DataError(
+            f"{origin}: times do not fit timezone={timezone!r} and 64-bit nanoseconds: {error}"
+        ) from error
+    if stamp == "open" and not daily:
+        values = values + bar_length(frequency).to_timedelta64()
+    return values, zone is not None
+
+
+def _as_datetimes(
+    series: "pd.Series[Any]", time_format: str | None, origin: str
+) -> "pd.Series[pd.Timestamp]":
+    if pd.api.types.is_datetime64_any_dtype(series):
+        return series
+    numeric = pd.api.types.is_numeric_dtype(series)
+    if numeric and time_format is None:
+        raise DataError(
+            f"{origin}: times are numbers (first {series.iloc[0]}); say in time_format what they "
+            f"count ({', '.join(EPOCH_UNITS)} since 1970) or how they are written, such as '%Y%m%d'"
+        )
+    try:
+        if time_format in EPOCH_UNITS:
+            stamps = pd.to_datetime(pd.to_numeric(series), unit=time_format)  # type: ignore[arg-type]  # one of the units
+            return stamps.dt.tz_localize("UTC")
+        text = series.astype("str") if numeric else series
+        return pd.to_datetime(text, format=time_format or "ISO8601")
+    except (ValueError, TypeError) as error:
+        parsed = pd.to_datetime(series.astype("str"), format="ISO8601", errors="coerce", utc=True)
+        bad = np.flatnonzero(parsed.isna()) if time_format is None else np.array([], dtype=int)
+        where = f"; first at row {bad[0]}: {series.iloc[bad[0]]!r}" if len(bad) else ""
+        raise DataError(
+            f"{origin}: times cannot be read as {time_format or 'ISO 8601'}{where} ({error})"
+        ) from error
+
+
+def _check_same_dates(
+    times: "pd.Series[pd.Timestamp]",
+    local: "pd.Series[pd.Timestamp]",
+    timezone: str,
+    origin: str,
+) -> None:
+    own = times.dt.tz_localize(None).dt.normalize()
+    differs = np.flatnonzero(own.to_numpy() != local.to_numpy())
+    if len(differs):
+        row = int(differs[0])
+        raise DataError(
+            f"{origin}: daily time {times.iloc[row]} at row {row} falls on another date in "
+            f"timezone={timezone!r}; set timezone={str(times.dt.tz)!r} to keep the dates as written"
+        )

@@ -1,0 +1,1 @@
+"""Judgement: metrics, costs, backtests, gates and leaderboards; knows forecasts, never models."""

@@ -1,0 +1,227 @@
+"""Metrics of real-valued forecasts as pure functions of plain arrays.
+
+Every function takes M cells (one origin and one step each) that are known and returns a float, or
+None where the metric does not exist: no cell, no weight, no variation. Weights multiply each cell's
+score and are normalised by their sum; left out, every cell counts the same.
+"""
+
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+
+__all__ = [
+    "central_intervals",
+    "coverage",
+    "crps",
+    "directional_accuracy",
+    "information_coefficient",
+    "mae",
+    "pinball",
+    "rmse",
+    "weighted_mean",
+    "width",
+]
+
+
+def weighted_mean(
+    score: Float[np.ndarray, " M"], weight: Float[np.ndarray, " M"] | None = None
+) -> float | None:
+    """Σ w·s / Σ w, or the plain mean without weights; None for no cell or no weight at all."""
+    if weight is None:
+        return float(score.mean()) if len(score) else None
+    total = float(weight.sum(dtype=np.float64))
+    return float(score @ weight / total) if total > 0 else None
+
+
+def mae(
+    predicted: Float[np.ndarray, " M"],
+    actual: Float[np.ndarray, " M"],
+    weight: Float[np.ndarray, " M"] | None = None,
+) -> float | None:
+    """Mean absolute error, mean |ŷ - y|, in units of the target."""
+    return weighted_mean(np.abs(predicted - actual), weight)
+
+
+def rmse(
+    predicted: Float[np.ndarray, " M"],
+    actual: Float[np.ndarray, " M"],
+    weight: Float[np.ndarray, " M"] | None = None,
+) -> float | None:
+    """Root mean squared error, √(mean (ŷ - y)²), in units of the target."""
+    squared = weighted_mean((predicted - actual) ** 2, weight)
+    return None if squared is None else float(np.sqrt(squared))
+
+
+def pinball(
+    quantiles: Float[np.ndarray, "M Q"],
+    levels: tuple[float, ...],
+    actual: Float[np.ndarray, " M"],
+    weight: Float[np.ndarray, " M"] | None = None,
+) -> float | None:
+    """Pinball loss averaged over cells and over levels, in units of the target.
+
+    ρ_q(y, ŷ) = max(q (y - ŷ), (q - 1)(y - ŷ)), without the factor 2 that some authors put before it:
+    the median's pinball loss is half the absolute error. Koenker & Bassett (1978), Econometrica 46.
+    """
+    share = np.full(len(levels), 1 / len(levels))
+    return weighted_mean(_pinball_cells(quantiles, levels, actual, share), weight)
+
+
+def crps(
+    quantiles: Float[np.ndarray, "M Q"],
+    levels: tuple[float, ...],
+    actual: Float[np.ndarray, " M"],
+    weight: Float[np.ndarray, " M"] | None = None,
+) -> float | None:
+    """Continuous ranked probability score, approximated from quantiles, in units of the target.
+
+    CRPS = 2 ∫ ρ_q(y, F⁻¹(q)) dq over q in [0, 1]. The integral becomes a sum in which each level
+    stands for the part of [0, 1] that is nearer to it than to any other level. So levels need not be
+    equally spaced, and a lone median gives the absolute error. Few levels mean a coarse integral:
+    compare models of the same levels only. Gneiting & Ranjan (2011), JBES 29, eq. 13.
+
+    Raises:
+        ValueError: levels do not ascend strictly.
+    """
+    at = np.asarray(levels, dtype=np.float64)
+    if (np.diff(at) <= 0).any():
+        raise ValueError(f"quantile levels must ascend strictly, got {levels}")
+    edges = np.concatenate([[0.0], (at[1:] + at[:-1]) / 2, [1.0]])
+    return weighted_mean(_pinball_cells(quantiles, levels, actual, 2 * np.diff(edges)), weight)
+
+
+def _pinball_cells(
+    quantiles: Float[np.ndarray, "M Q"],
+    levels: tuple[float, ...],
+    actual: Float[np.ndarray, " M"],
+    share: Float[np.ndarray, " Q"],
+) -> Float[np.ndarray, " M"]:
+    """Σ over levels of share · pinball per cell; one level at a time keeps the memory at O(M)."""
+    cells = np.zeros(len(actual))
+    for column, (level, part) in enumerate(zip(levels, share, strict=True)):
+        error = actual - quantiles[:, column]
+        cells += part * np.maximum(level * error, (level - 1) * error)
+    return cells
+
+
+def directional_accuracy(
+    predicted: Float[np.ndarray, " M"],
+    actual: Float[np.ndarray, " M"],
+    weight: Float[np.ndarray, " M"] | None = None,
+) -> float | None:
+    """Share of cells whose sign was forecast, between 0 and 1; 0.5 is what a coin gets.
+
+    Ties: a cell whose outcome is exactly 0 has no direction and is left out; a forecast of exactly
+    0 names no direction and counts as half a hit. Pesaran & Timmermann (1992), JBES 10.
+    """
+    moved = actual != 0
+    agreement = np.sign(predicted[moved]) * np.sign(actual[moved])
+    return weighted_mean((1.0 + agreement) / 2, None if weight is None else weight[moved])
+
+
+def central_intervals(levels: tuple[float, ...]) -> list[tuple[int, int, float]]:
+    """(position of the lower level, of the upper, nominal coverage) of each symmetric pair."""
+    found: list[tuple[int, int, float]] = []
+    for low, level in enumerate(levels):
+        for high in range(low + 1, len(levels)):
+            if abs(level + levels[high] - 1) < 1e-6:
+                found.append((low, high, levels[high] - level))
+    return found
+
+
+def coverage(
+    lower: Float[np.ndarray, " M"],
+    upper: Float[np.ndarray, " M"],
+    actual: Float[np.ndarray, " M"],
+    weight: Float[np.ndarray, " M"] | None = None,
+) -> float | None:
+    """Share of cells with lower ≤ y ≤ upper; compare with the interval's nominal coverage."""
+    return weighted_mean(((lower <= actual) & (actual <= upper)).astype(np.float64), weight)
+
+
+def width(
+    lower: Float[np.ndarray, " M"],
+    upper: Float[np.ndarray, " M"],
+    weight: Float[np.ndarray, " M"] | None = None,
+) -> float | None:
+    """Mean of upper - lower, in units of the target; negative where quantiles cross."""
+    return weighted_mean(upper - lower, weight)
+
+
+def information_coefficient(
+    predicted: Float[np.ndarray, " M"],
+    actual: Float[np.ndarray, " M"],
+    *,
+    origin: Shaped[np.ndarray, " M"],
+    step: Int[np.ndarray, " M"],
+    rank: bool,
+    min_assets: int = 5,
+) -> float | None:
+    """Correlation of forecasts with outcomes, between -1 and 1.
+
+    Where at least one (origin, step) holds `min_assets` assets, it is the cross-section's: one
+    correlation per such group, averaged over groups. Otherwise it is pooled: one correlation per
+    step over all its cells, averaged over steps, so that the growing variance of longer steps does
+    not pass for skill. Groups in which either side is constant are left out. Grinold & Kahn (2000),
+    Active Portfolio Management, ch. 6.
+
+    Args:
+        predicted: point forecasts.
+        actual: outcomes.
+        origin: what marks the cells of one date; any dtype that sorts.
+        step: step of the forecast, from 0.
+        rank: Spearman's correlation (average ranks for ties) instead of Pearson's.
+        min_assets: smallest cross-section that is used.
+    """
+    if len(predicted) < 2:
+        return None
+    date = np.unique(origin, return_inverse=True)[1]
+    group = date * (int(step.max()) + 1) + step
+    _, group, size = np.unique(group, return_inverse=True, return_counts=True)
+    wide = size >= min_assets
+    if wide.any():
+        keep = wide[group]
+        predicted, actual, group = predicted[keep], actual[keep], group[keep]
+    else:
+        group = step
+    _, group = np.unique(group, return_inverse=True)
+    return _mean_correlation(predicted, actual, group, rank=rank)
+
+
+def _mean_correlation(
+    x: Float[np.ndarray, " M"], y: Float[np.ndarray, " M"], group: Int[np.ndarray, " M"], rank: bool
+) -> float | None:
+    if rank:
+        x, y = _ranks(x, group), _ranks(y, group)
+    size = np.bincount(group)
+    dx, spread_x = _deviation(x, group, size)
+    dy, spread_y = _deviation(y, group, size)
+    varies = (spread_x > 0) & (spread_y > 0)
+    if not varies.any():
+        return None
+    covariance = np.bincount(group, dx * dy)[varies]
+    return float((covariance / (spread_x[varies] * spread_y[varies])).mean())
+
+
+def _deviation(
+    x: Float[np.ndarray, " M"], group: Int[np.ndarray, " M"], size: Int[np.ndarray, " G"]
+) -> tuple[Float[np.ndarray, " M"], Float[np.ndarray, " G"]]:
+    """Deviation from the group's mean and its norm per group, 0 where only rounding varies."""
+    x = x.astype(np.float64)
+    deviation = x - (np.bincount(group, x) / size)[group]
+    norm = np.sqrt(np.bincount(group, deviation**2))
+    largest = np.zeros(len(size))
+    np.maximum.at(largest, group, np.abs(x))
+    return deviation, np.where(norm > 1e-10 * largest * np.sqrt(size), norm, 0.0)
+
+
+def _ranks(x: Float[np.ndarray, " M"], group: Int[np.ndarray, " M"]) -> Float[np.ndarray, " M"]:
+    """Average ranks within each group, up to a constant per group, which correlation ignores."""
+    order = np.lexsort((x, group))
+    fresh = np.ones(len(x), dtype=bool)
+    fresh[1:] = (np.diff(x[order]) != 0) | (np.diff(group[order]) != 0)
+    run = np.cumsum(fresh) - 1
+    position = np.bincount(run, np.arange(len(x))) / np.bincount(run)
+    start = np.concatenate([[0], np.cumsum(np.bincount(group))])
+    ranks = np.empty(len(x))
+    ranks[order] = position[run] - start[group[order]]
+    return ranks

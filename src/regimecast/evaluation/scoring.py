@@ -1,0 +1,190 @@
+"""`evaluate`: every forecast metric of a run, overall, per regime and per step, with its count."""
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from regimecast.core.errors import SpecError
+from regimecast.core.types import REGIMES, Forecast, ForecastKind, Outcomes
+from regimecast.evaluation import class_metrics, forecast_metrics
+
+__all__ = ["Metrics", "check_aligned", "episodes", "evaluate", "reported_steps"]
+
+Metrics = dict[str, float | int | None]
+"""Metric by key; None where it does not exist."""
+
+_WEIGHTED = frozenset(
+    {"mae", "rmse", "pinball", "crps", "directional_accuracy"}
+    | {"accuracy", "macro_f1", "log_loss", "brier"}
+)
+"""Metrics that are also reported with the training weights' rule."""
+
+
+def evaluate(forecast: Forecast, outcomes: Outcomes, *, prefix: str = "test") -> Metrics:
+    """Metrics keyed ``test/mae``, ``test/weighted_mae``, ``test/regime=crash/mae``, ``test/step=1/n``.
+
+    Cells that are not known (`Outcomes.mask`) are left out. Regimes are those known at the origin;
+    one without a sample has n = 0 and null metrics, and `episodes` counts the separate spells that
+    its samples come from: a thousand samples of one crash are one crash. `weighted_` metrics use
+    `Outcomes.weight`. Up to 12 steps are all reported, of longer horizons see `reported_steps`.
+
+    Args:
+        forecast: what was said.
+        outcomes: what happened, row by row beside it.
+        prefix: first part of every key.
+
+    Raises:
+        SpecError: rows are not the same samples, a known cell has no finite forecast or outcome, or
+            an outcome is none of the classes.
+    """
+    check_aligned(forecast, outcomes)
+    cells = _Cells(forecast, outcomes)
+    metrics: Metrics = {f"{prefix}/n": cells.count()}
+    metrics |= {f"{prefix}/{key}": value for key, value in cells.scores().items()}
+    metrics |= {
+        f"{prefix}/weighted_{key}": value
+        for key, value in cells.scores(weighted=True).items()
+        if key in _WEIGHTED
+    }
+    for code, regime in enumerate(REGIMES):
+        rows = outcomes.regime == code
+        group = f"{prefix}/regime={regime}"
+        metrics[f"{group}/n"] = cells.count(rows)
+        metrics[f"{group}/episodes"] = episodes(forecast, rows)
+        metrics |= {f"{group}/{key}": value for key, value in cells.scores(rows).items()}
+    for step in reported_steps(forecast.horizon):
+        group = f"{prefix}/step={step}"
+        metrics[f"{group}/n"] = cells.count(step=step)
+        metrics |= {f"{group}/{key}": value for key, value in cells.scores(step=step).items()}
+    return metrics
+
+
+def reported_steps(horizon: int) -> tuple[int, ...]:
+    """Steps from 1 that get metrics of their own: all up to 12, else 1, 2, 4, 8, ... and the last."""
+    if horizon <= 12:
+        return tuple(range(1, horizon + 1))
+    return (*(2**power for power in range(horizon.bit_length()) if 2**power < horizon), horizon)
+
+
+def episodes(forecast: Forecast, rows: Bool[np.ndarray, " N"]) -> int:
+    """Separate spells that marked samples form: most runs without a break, over the assets."""
+    order = np.lexsort((forecast.origin, forecast.asset))
+    marked = np.append(False, rows[order])
+    same_asset = np.append(False, np.diff(forecast.asset[order]) == 0)
+    starts = marked[1:] & ~(marked[:-1] & same_asset[: len(order)])
+    counts = np.bincount(forecast.asset[order][starts])
+    return int(counts.max()) if len(counts) else 0
+
+
+def check_aligned(forecast: Forecast, outcomes: Outcomes) -> None:
+    """Raises `SpecError` unless both speak of the same samples in the same order and shape."""
+    if forecast.values.shape[:2] != outcomes.values.shape:
+        raise SpecError(
+            f"forecast is {forecast.values.shape[:2]} samples x steps, "
+            f"outcomes are {outcomes.values.shape}"
+        )
+    differ = (forecast.asset != outcomes.asset) | (forecast.origin != outcomes.origin)
+    if differ.any():
+        row = int(np.flatnonzero(differ)[0])
+        raise SpecError(
+            f"forecast and outcomes differ at row {row}: asset {forecast.asset[row]} at "
+            f"{forecast.origin[row]} against asset {outcomes.asset[row]} at {outcomes.origin[row]}"
+        )
+
+
+class _Cells:
+    """Known cells of a forecast, flattened once, to be scored in any selection."""
+
+    def __init__(self, forecast: Forecast, outcomes: Outcomes) -> None:
+        known = outcomes.mask
+        self.row, self.step = np.nonzero(known)
+        self.kind = forecast.kind
+        self.levels = forecast.levels
+        self.values = forecast.values[known]
+        self.actual = outcomes.values[known].astype(np.float64)
+        self.point = forecast.point()[known].astype(np.float64)
+        self.weight = outcomes.weight[known].astype(np.float64)
+        self.origin = np.unique(forecast.origin, return_inverse=True)[1][self.row]
+        self.n_rows = len(forecast)
+        for what, finite in (
+            ("forecast", np.isfinite(self.values).all(axis=1)),
+            ("outcome", np.isfinite(self.actual)),
+        ):
+            if not finite.all():
+                row = int(self.row[~finite][0])
+                raise SpecError(
+                    f"{int((~finite).sum())} of {len(finite)} known cells have a {what} that is NaN "
+                    f"or infinite, first for {forecast.assets[int(forecast.asset[row])]!r} "
+                    f"at {forecast.origin[row]}"
+                )
+
+    def count(self, rows: Bool[np.ndarray, " N"] | None = None, step: int | None = None) -> int:
+        """Known cells of a selection."""
+        return int(self._select(rows, step).sum())
+
+    def scores(
+        self,
+        rows: Bool[np.ndarray, " N"] | None = None,
+        step: int | None = None,
+        weighted: bool = False,
+    ) -> Metrics:
+        """Metrics of a selection by bare name, all None where it is empty."""
+        score: Callable[[Bool[np.ndarray, " M"], Float[np.ndarray, " K"] | None], Metrics] = {
+            ForecastKind.QUANTILES: self._quantiles,
+            ForecastKind.PROBABILITIES: self._classes,
+            ForecastKind.POSITIONS: self._direction,
+        }[self.kind]
+        keep = self._select(rows, step)
+        return score(keep, self.weight[keep] if weighted else None)
+
+    def _select(
+        self, rows: Bool[np.ndarray, " N"] | None, step: int | None
+    ) -> Bool[np.ndarray, " M"]:
+        keep = np.ones(len(self.row), dtype=bool) if rows is None else rows[self.row]
+        return keep if step is None else keep & (self.step == step - 1)
+
+    def _quantiles(
+        self, keep: Bool[np.ndarray, " M"], weight: Float[np.ndarray, " K"] | None
+    ) -> Metrics:
+        values, actual, point = self.values[keep], self.actual[keep], self.point[keep]
+        metrics: Metrics = {
+            "mae": forecast_metrics.mae(point, actual, weight),
+            "rmse": forecast_metrics.rmse(point, actual, weight),
+            "pinball": forecast_metrics.pinball(values, self.levels, actual, weight),
+            "crps": forecast_metrics.crps(values, self.levels, actual, weight),
+        }
+        metrics |= self._direction(keep, weight)
+        for low, high, nominal in forecast_metrics.central_intervals(self.levels):
+            lower, upper = values[:, low].astype(np.float64), values[:, high].astype(np.float64)
+            name = f"{100 * nominal:.6g}"
+            metrics[f"coverage_{name}"] = forecast_metrics.coverage(lower, upper, actual, weight)
+            metrics[f"width_{name}"] = forecast_metrics.width(lower, upper, weight)
+        return metrics
+
+    def _direction(
+        self, keep: Bool[np.ndarray, " M"], weight: Float[np.ndarray, " K"] | None
+    ) -> Metrics:
+        point, actual = self.point[keep], self.actual[keep]
+        metrics: Metrics = {
+            "directional_accuracy": forecast_metrics.directional_accuracy(point, actual, weight)
+        }
+        if weight is None:
+            origin: Int[np.ndarray, " K"] = self.origin[keep]
+            for name, rank in (("ic", False), ("rank_ic", True)):
+                metrics[name] = forecast_metrics.information_coefficient(
+                    point, actual, origin=origin, step=self.step[keep], rank=rank
+                )
+        return metrics
+
+    def _classes(
+        self, keep: Bool[np.ndarray, " M"], weight: Float[np.ndarray, " K"] | None
+    ) -> Metrics:
+        values = self.values[keep]
+        truth = class_metrics.class_index(self.actual[keep], self.levels)
+        return {
+            "accuracy": class_metrics.accuracy(values, truth, weight),
+            "macro_f1": class_metrics.macro_f1(values, truth, weight),
+            "log_loss": class_metrics.log_loss(values, truth, weight),
+            "brier": class_metrics.brier(values, truth, weight),
+        }

@@ -1,0 +1,1 @@
+"""Strategies: rules that turn a forecast into a position."""

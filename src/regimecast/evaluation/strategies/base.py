@@ -1,0 +1,83 @@
+"""What a strategy is. One .py with a strategy and one .yaml with its parameters add it."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Float
+
+from regimecast.core.errors import ConfigError, SpecError
+from regimecast.core.registry import Registry
+from regimecast.core.types import Forecast, ForecastKind
+from regimecast.data.panel import Panel
+
+__all__ = ["Strategy", "StrategyRegistry", "beyond"]
+
+
+class Strategy(ABC):
+    """Rule that says which position to want, decided at the close of each origin.
+
+    A position is a share of capital: 1 is fully long, -1 fully short, 0 flat. It is filled at the
+    next bar (see `backtest`), never at the close that it was decided on.
+
+    Args:
+        step: step of the forecast that is acted on, 1 to H; None is the last.
+    """
+
+    name: ClassVar[str]
+    kinds: ClassVar[frozenset[ForecastKind]]
+    """Kinds of forecast it can act on."""
+
+    def __init__(self, *, step: int | None) -> None:
+        if step is not None and step < 1:
+            raise ConfigError(f"strategy.step={step} must be 1 to H, or null for the last step")
+        self.step = step
+
+    def positions(
+        self, forecast: Forecast, panel: Panel, *, bars_per_year: float
+    ) -> Float[np.ndarray, " N"]:
+        """Wanted position per forecast, float64, known at the close of its origin.
+
+        Args:
+            forecast: out-of-sample forecasts.
+            panel: bars; only what is available at each origin is read.
+            bars_per_year: of the data's calendar, for strategies that size by volatility.
+
+        Raises:
+            SpecError: the strategy cannot act on this kind of forecast or has no such step.
+        """
+        if forecast.kind not in self.kinds:
+            able = ", ".join(
+                name
+                for name in StrategyRegistry.available()
+                if forecast.kind in StrategyRegistry.get(name).kinds
+            )
+            raise SpecError(
+                f"strategy={self.name} cannot act on {forecast.kind}; strategies that can: {able}"
+            )
+        if self.step is not None and self.step > forecast.horizon:
+            raise SpecError(
+                f"strategy.step={self.step} is beyond the forecast's horizon {forecast.horizon}"
+            )
+        return self._positions(forecast, panel, bars_per_year).astype(np.float64)
+
+    @abstractmethod
+    def _positions(
+        self, forecast: Forecast, panel: Panel, bars_per_year: float
+    ) -> Float[np.ndarray, " N"]:
+        """Wanted position per forecast; its kind and step have been checked."""
+
+    def _at_step(self, values: Float[np.ndarray, "N H"]) -> Float[np.ndarray, " N"]:
+        """Column of the step acted on, as float64."""
+        return values[:, -1 if self.step is None else self.step - 1].astype(np.float64)
+
+
+StrategyRegistry: Registry[Strategy] = Registry(
+    "strategy", package="regimecast.evaluation.strategies", attribute="StrategyRegistry"
+)
+"""Every strategy by name; see `Registry`."""
+
+
+def beyond(signal: Float[np.ndarray, " N"], threshold: float) -> Float[np.ndarray, " N"]:
+    """1 where the signal is above the threshold, -1 where it is below its negative, else 0."""
+    return np.where(np.abs(signal) > threshold, np.sign(signal), 0.0)

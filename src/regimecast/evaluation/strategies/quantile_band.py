@@ -1,0 +1,59 @@
+"""A strategy that trades only where the forecast's own uncertainty leaves no doubt of the sign."""
+
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Float
+
+from regimecast.core.errors import ConfigError, SpecError
+from regimecast.core.types import Forecast, ForecastKind
+from regimecast.data.panel import Panel
+from regimecast.evaluation.strategies.base import Strategy, StrategyRegistry
+
+__all__ = ["QuantileBand"]
+
+
+@StrategyRegistry.register("quantile_band")
+class QuantileBand(Strategy):
+    """Long only where a lower quantile is above a margin, short only where an upper one is below it.
+
+    Args:
+        lower: level of the quantile that must be above the margin to go long.
+        upper: level of the quantile that must be below minus the margin to go short.
+        margin_bps: margin in basis points of return, such as the cost of a round trip.
+        allow_short: False holds 0 instead of a short position.
+        step: step acted on, 1 to H; None is the last.
+
+    Raises:
+        ConfigError: levels are not 0 < lower < upper < 1, or the margin is negative.
+    """
+
+    kinds: ClassVar[frozenset[ForecastKind]] = frozenset({ForecastKind.QUANTILES})
+
+    def __init__(
+        self, *, lower: float, upper: float, margin_bps: float, allow_short: bool, step: int | None
+    ) -> None:
+        super().__init__(step=step)
+        if not 0 < lower < upper < 1:
+            raise ConfigError(
+                f"strategy.lower={lower} and strategy.upper={upper} must be 0 < lower < upper < 1"
+            )
+        if not margin_bps >= 0:
+            raise ConfigError(f"strategy.margin_bps={margin_bps} must be 0 or more")
+        self.lower = lower
+        self.upper = upper
+        self.margin = margin_bps / 1e4
+        self.allow_short = allow_short
+
+    def _positions(
+        self, forecast: Forecast, panel: Panel, bars_per_year: float
+    ) -> Float[np.ndarray, " N"]:
+        for key, level in (("lower", self.lower), ("upper", self.upper)):
+            if not forecast.levels[0] <= level <= forecast.levels[-1]:
+                raise SpecError(
+                    f"strategy.{key}={level} is outside the forecast's levels {forecast.levels}; "
+                    "strategy=sign needs the median only"
+                )
+        long = self._at_step(forecast.quantile(self.lower)) > self.margin
+        short = self._at_step(forecast.quantile(self.upper)) < -self.margin
+        return long.astype(np.float64) - (short & ~long & self.allow_short)

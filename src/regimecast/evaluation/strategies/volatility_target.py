@@ -1,0 +1,100 @@
+"""A strategy that takes the forecast's side and sizes it to a constant risk."""
+
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Float
+from scipy.stats import norm
+
+from regimecast.core.errors import ConfigError, SpecError, did_you_mean
+from regimecast.core.types import Forecast, ForecastKind
+from regimecast.data.panel import Panel
+from regimecast.evaluation.forecast_metrics import central_intervals
+from regimecast.evaluation.origins import origin_rows, trailing_volatility
+from regimecast.evaluation.strategies.base import Strategy, StrategyRegistry, beyond
+
+__all__ = ["VolatilityTarget"]
+
+_SOURCES = ("trailing", "forecast")
+
+
+@StrategyRegistry.register("volatility_target")
+class VolatilityTarget(Strategy):
+    """Sign of the forecast times target volatility over expected volatility, capped.
+
+    Moskowitz, Ooi & Pedersen (2012), Time series momentum, JFE 104, size positions so. Flat where
+    the volatility is not known (warm-up) or zero.
+
+    Args:
+        target: wanted volatility of the position a year, such as 0.1.
+        volatility: ``trailing``, the standard deviation of the last `window` one-bar log returns,
+            or ``forecast``, the outermost symmetric pair of quantiles at the step acted on, read as
+            a normal distribution's and scaled by √(bars per year / step).
+        window: bars of the trailing volatility.
+        max_leverage: largest absolute position.
+        threshold: smallest absolute point forecast acted on.
+        step: step acted on, 1 to H; None is the last.
+
+    Raises:
+        ConfigError: a number is out of range or the volatility's source is unknown.
+    """
+
+    kinds: ClassVar[frozenset[ForecastKind]] = frozenset(ForecastKind)
+
+    def __init__(
+        self,
+        *,
+        target: float,
+        volatility: str,
+        window: int,
+        max_leverage: float,
+        threshold: float,
+        step: int | None,
+    ) -> None:
+        super().__init__(step=step)
+        if not (target > 0 and max_leverage > 0 and threshold >= 0 and window >= 2):
+            raise ConfigError(
+                f"strategy.target={target} and strategy.max_leverage={max_leverage} must be "
+                f"positive, strategy.threshold={threshold} 0 or more, strategy.window={window} "
+                "at least 2"
+            )
+        if volatility not in _SOURCES:
+            raise ConfigError(
+                f"strategy.volatility={volatility!r} is unknown."
+                f"{did_you_mean(volatility, _SOURCES)} Allowed: {', '.join(_SOURCES)}"
+            )
+        self.target = target
+        self.volatility = volatility
+        self.window = window
+        self.max_leverage = max_leverage
+        self.threshold = threshold
+
+    def _positions(
+        self, forecast: Forecast, panel: Panel, bars_per_year: float
+    ) -> Float[np.ndarray, " N"]:
+        if self.volatility == "trailing":
+            per_bar = trailing_volatility(panel, self.window)[origin_rows(forecast, panel)]
+            yearly = per_bar * np.sqrt(bars_per_year)
+        else:
+            yearly = self._forecast_volatility(forecast, bars_per_year)
+        usable = np.isfinite(yearly) & (yearly > 0)
+        size = np.divide(self.target, yearly, out=np.zeros(len(forecast)), where=usable)
+        side = beyond(self._at_step(forecast.point()), self.threshold)
+        return side * np.minimum(size, self.max_leverage)
+
+    def _forecast_volatility(
+        self, forecast: Forecast, bars_per_year: float
+    ) -> Float[np.ndarray, " N"]:
+        pairs = central_intervals(forecast.levels)
+        if forecast.kind is not ForecastKind.QUANTILES or not pairs:
+            raise SpecError(
+                "strategy.volatility=forecast needs quantiles at a symmetric pair of levels, got "
+                f"{forecast.kind} at {forecast.levels}; use strategy.volatility=trailing"
+            )
+        low, high, nominal = max(pairs, key=lambda pair: pair[2])
+        spread = self._at_step(forecast.values[:, :, high]) - self._at_step(
+            forecast.values[:, :, low]
+        )
+        steps = forecast.horizon if self.step is None else self.step
+        deviations = 2 * float(norm.ppf((1 + nominal) / 2))
+        return spread / deviations * np.sqrt(bars_per_year / steps)

@@ -1,0 +1,1 @@
+"""Models: networks, boosters and baselines behind one contract."""

@@ -1,0 +1,135 @@
+"""Every model that is trained by gradient: a subclass says only which network."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from regimecast.core.errors import SpecError
+from regimecast.core.files import atomic_path
+from regimecast.core.types import DataSpec, Forecast, ForecastKind, Task
+from regimecast.data.datamodule import FinancialDataModule
+from regimecast.models.base import BaseTimeSeriesModel, Capabilities
+from regimecast.training.report import FitReport
+from regimecast.training.seeding import seeded
+from regimecast.training.trainer import ModelTrainer
+
+__all__ = ["NeuralModel"]
+
+_STATE = "weights.safetensors"
+_PREDICT_BATCH = 512
+"""Windows per forward pass; fixed, so that a forecast does not hang on the training batch size."""
+
+
+class NeuralModel(BaseTimeSeriesModel):
+    """A network behind the contract of every model.
+
+    A subclass implements `build_network`. The same seed gives the same bits on one machine's CPU,
+    and every `fit` starts from fresh weights.
+    """
+
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        tasks=frozenset(Task),
+        kinds=frozenset(ForecastKind),
+        past=True,
+        known=True,
+        static=True,
+        sample_weight=True,
+        gpu=True,
+    )
+
+    def __init__(self, *, spec: DataSpec, loss: Mapping[str, Any]) -> None:
+        super().__init__(spec=spec, loss=loss)
+        self._network: nn.Module | None = None
+        self._device = torch.device("cpu")
+
+    @abstractmethod
+    def build_network(self) -> nn.Module:
+        """A fresh network: ``forward(batch) -> [B, H, P]`` with P = ``self.loss.n_outputs``."""
+
+    @property
+    def network(self) -> nn.Module:
+        """The trained network, in evaluation mode and on the CPU between calls.
+
+        Raises:
+            SpecError: neither `fit` nor `load` was called.
+        """
+        if self._network is None:
+            raise SpecError(f"model {self.name!r} is not trained: call fit or load first")
+        return self._network
+
+    def fit(self, data: FinancialDataModule, trainer: ModelTrainer | None = None) -> FitReport:
+        """Trains on ``train``, stops early on ``validation`` and keeps the best weights."""
+        started = perf_counter()
+        trainer = trainer or ModelTrainer.default()
+        train = data.split("train")
+        target, mask = train.targets()
+        # A masked cell holds no target: weight 0 keeps it out of whatever the loss learns.
+        self.loss.fit(target, np.where(mask, train.weight, np.float32(0)))
+        with seeded(trainer.seed):
+            module = trainer.build_module(self.build_network(), self.loss)
+            report = trainer.fit_module(module, data)
+        self._network = module.network.cpu().eval()
+        self._device = module.trained_on
+        return replace(report, seconds=perf_counter() - started, unused=self.unused)
+
+    def predict(self, data: FinancialDataModule, split: str) -> Forecast:
+        """Forecast for every sample of a split, in the order of `data.split(split).samples`.
+
+        Raises:
+            SpecError: the model is not trained.
+        """
+        network = self.network.to(self._device)
+        dataset = data.split(split)
+        decoded = np.empty(
+            (len(dataset), self.spec.horizon, len(self.loss.levels)), dtype=np.float32
+        )
+        with torch.inference_mode():
+            for start in range(0, len(dataset), _PREDICT_BATCH):
+                positions = torch.arange(start, min(start + _PREDICT_BATCH, len(dataset)))
+                batch = dataset.gather(positions).to(self._device)
+                values = self.loss.decode(network(batch).float())
+                decoded[start : start + len(positions)] = values.cpu().numpy()
+        network.cpu()
+        return self._forecast(decoded, dataset.samples, dataset.scale)
+
+    def _save_state(self, folder: Path) -> None:
+        parts = {"network": self.network, "loss": self.loss}
+        tensors = {
+            f"{part}.{key}": value.detach().cpu().contiguous().clone()
+            for part, owner in parts.items()
+            for key, value in owner.state_dict().items()
+        }
+        with atomic_path(folder / _STATE) as path:
+            save_file(tensors, path, metadata={"device": self._device.type})
+
+    def _load_state(self, folder: Path) -> None:
+        path = folder / _STATE
+        try:
+            with safe_open(path, framework="pt") as file:
+                tensors: dict[str, Tensor] = {key: file.get_tensor(key) for key in file.keys()}
+                device = (file.metadata() or {}).get("device", "cpu")
+            with seeded(0):
+                network = self.build_network()
+            for part, owner in {"network": network, "loss": self.loss}.items():
+                prefix = f"{part}."
+                owner.load_state_dict(
+                    {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+                )
+        except (OSError, SafetensorError, RuntimeError) as error:
+            raise SpecError(
+                f"{path} does not hold the weights of {self.name!r}: {error}"
+            ) from error
+        self._network = network.eval()
+        # Forecasts repeat to the bit on the kind of device that trained the model.
+        self._device = torch.device(
+            device if device == "cpu" or torch.cuda.is_available() else "cpu"
+        )

@@ -1,0 +1,1 @@
+"""Market regimes: five labels, each known at the close of its bar."""

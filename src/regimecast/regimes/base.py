@@ -1,0 +1,49 @@
+"""What a regime labeller is. One .py with a labeller and one .yaml with its parameters add it."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+from jaxtyping import Int
+
+from regimecast.core.registry import Registry
+from regimecast.core.types import Interval
+from regimecast.data.panel import Panel
+
+__all__ = ["RegimeLabeller", "RegimeRegistry"]
+
+
+class RegimeLabeller(ABC):
+    """Rule that gives every bar one of the five `Regime` codes, known at its close.
+
+    A labeller with parameters estimated from data learns them in `fit`, from bars inside the
+    training interval only, and carries that interval. `label` at t reads bars up to t only, so that
+    truncating the panel at t leaves every code up to t as it was.
+    """
+
+    name: ClassVar[str]
+    lookback: int
+    """Bars before t that the code at t reads (thresholds fitted in training aside)."""
+
+    @abstractmethod
+    def fit(self, panel: Panel, interval: Interval) -> "RegimeLabeller":
+        """Learns parameters from rows inside `interval` (both ends included) and returns itself."""
+
+    @abstractmethod
+    def label(self, panel: Panel) -> Int[np.ndarray, " R"]:
+        """Regime code per row as int8, -1 where it is not known (warm-up, missing volatility index).
+
+        Raises:
+            DataError: a column that the rule needs is missing.
+            SpecError: `fit` was not called.
+        """
+
+    @abstractmethod
+    def state(self) -> dict[str, Any]:
+        """Fitted parameters and interval as plain values, for the manifest."""
+
+
+RegimeRegistry: Registry[RegimeLabeller] = Registry(
+    "regime", package="regimecast.regimes", attribute="RegimeRegistry"
+)
+"""Every regime labeller by name; see `Registry`."""

@@ -1,0 +1,213 @@
+"""A run's charts, each with its title, the one sentence that says how to read it, and its controls."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from regimecast.core.types import REGIMES, ForecastKind
+from regimecast.report import figures, forecast_figures
+from regimecast.report.forecast_figures import forecast_kind, level_columns
+from regimecast.report.numbers import metric_title, percent, plain
+from regimecast.report.palette import regime_title
+from regimecast.report.run_folder import RunFolder
+
+__all__ = ["Chart", "ERRORS", "forecast_charts", "money_charts", "regime_charts", "training_charts"]
+
+ERRORS = ("pinball", "crps", "log_loss", "brier", "mae", "mase", "rmse", "mse", "hit_rate", "accuracy")
+"""Forecast metrics in the order in which a page prefers them."""
+
+_ASSETS = 12
+"""Assets that one fan can switch between."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure on a page."""
+
+    key: str
+    """Identifier in the page, such as ``equity``."""
+    title: str
+    caption: str
+    figure: go.Figure
+    log_axis: str = ""
+    """Axis that a button may make logarithmic."""
+    choices: tuple[str, ...] = ()
+    """Assets to choose from; the traces of the chosen one are shown."""
+
+    @property
+    def height(self) -> int:
+        """Pixels to keep free before the chart is drawn."""
+        return int(self.figure.layout.height)
+
+
+def money_charts(run: RunFolder) -> list[Chart]:
+    """Equity after costs with drawdown."""
+    if run.returns is None:
+        return []
+    return [
+        Chart(
+            "equity",
+            "Equity after costs, and drawdown",
+            "Each line is the growth of 1 invested at the first out-of-sample bar; below, the loss "
+            "since the highest point so far; the background is the regime known at each bar's close.",
+            figures.equity(run.returns),
+            log_axis="yaxis2",
+        )
+    ]
+
+
+def forecast_charts(run: RunFolder) -> list[Chart]:
+    """Fan through time, fans of single forecasts, calibration."""
+    table = run.predictions
+    if table is None:
+        return []
+    kind, horizon = forecast_kind(table), int(table["step"].max())
+    assets = tuple(map(str, table["asset"].unique()))[:_ASSETS]
+    captions = {
+        ForecastKind.QUANTILES: (
+            "Forecast fan against what happened",
+            f"At each origin, the forecast of the log return over the next {horizon} bars (bands and "
+            f"median) and the return that followed (dark line). {_coverage(table)}",
+        ),
+        ForecastKind.PROBABILITIES: (
+            "Class probabilities against what happened",
+            "The height of each area is the probability given to that class at the origin; the marks "
+            "along the top show the class that came true.",
+        ),
+        ForecastKind.POSITIONS: (
+            "Position through time",
+            "The position chosen at each origin, from −1 (fully short) to 1 (fully long); it trades "
+            "at the next bar.",
+        ),
+    }
+    title, caption = captions[kind]
+    choices = assets if len(assets) > 1 else ()
+    charts = [Chart("fan", title, caption, forecast_figures.fan(table, assets), choices=choices)]
+    if kind is ForecastKind.QUANTILES and horizon > 1:
+        charts += _paths(table, assets[0])
+    charts.append(_calibration(table, kind, horizon))
+    return charts
+
+
+def regime_charts(run: RunFolder) -> list[Chart]:
+    """Timeline of the regimes, and the main forecast metrics by regime."""
+    charts = []
+    if run.returns is not None:
+        charts.append(
+            Chart(
+                "regimes",
+                "Regime timeline",
+                "Each bar of colour is an unbroken stretch of one regime as it was known at the time; "
+                "the percentage is its share of all bars.",
+                figures.regime_timeline(run.returns),
+            )
+        )
+    counts = {name: int(n) for name, value in run.by_regime("n").items() if (n := plain(value))}
+    for metric in ERRORS:
+        values = {
+            name: finite
+            for name, value in run.by_regime(metric).items()
+            if name in REGIMES and (finite := plain(value)) is not None
+        }
+        if values:
+            overall = plain(run.forecast.get(f"test/{metric}"))
+            charts.append(
+                Chart(
+                    f"regime-{metric}",
+                    f"{metric_title(metric).capitalize() if metric.islower() and len(metric) > 4 else metric_title(metric)} by regime",
+                    "Measured on test forecasts made while each regime was known; the dashed line is "
+                    "the value over all of them, n the number of forecast steps.",
+                    figures.metric_by_regime(values, counts, overall, metric_title(metric)),
+                )
+            )
+    return charts[:4]
+
+
+def training_charts(run: RunFolder) -> list[Chart]:
+    """Loss by epoch and fold."""
+    figure = figures.training_curves(run.folds)
+    if figure is None:
+        return []
+    return [
+        Chart(
+            "training",
+            "Training curves",
+            "Dotted lines are the training loss, solid lines the validation loss, a colour per fold; "
+            "the diamond is the epoch whose weights were kept.",
+            figure,
+        )
+    ]
+
+
+def _paths(table: pd.DataFrame, asset: str) -> list[Chart]:
+    """Six forecasts of one asset: the best and worst outcome and four spread through time."""
+    own = table.loc[(table["asset"] == asset) & (table["step"] == table["step"].max())]
+    own = own.dropna(subset=["actual"]).drop_duplicates("origin").sort_values("origin")
+    if len(own) < 6:
+        return []
+    extremes = [int(own["actual"].argmin()), int(own["actual"].argmax())]
+    spread = np.linspace(0, len(own) - 1, 6).round().astype(int)[1:5].tolist()
+    notes = {extremes[0]: "worst outcome", extremes[1]: "best outcome"}
+    charts = []
+    for place in sorted({*extremes, *spread}):
+        row = own.iloc[place]
+        regime = int(row["regime"])
+        known = regime_title(REGIMES[regime]) if 0 <= regime < len(REGIMES) else "unknown"
+        note = f", {notes[place]}" if place in notes else ""
+        charts.append(
+            Chart(
+                f"path-{place}",
+                f"{row['origin']:%Y-%m-%d}{note}",
+                f"Regime at the origin: {known}.",
+                forecast_figures.fan_paths(table, asset, row["origin"]),
+            )
+        )
+    return charts
+
+
+def _calibration(table: pd.DataFrame, kind: ForecastKind, horizon: int) -> Chart:
+    if kind is ForecastKind.POSITIONS:
+        title = "Position against the return that followed"
+        caption = (
+            "Forecasts are sorted by position into fifths; a rising line means that larger positions "
+            "were followed by larger returns. Bars are 95 % intervals."
+        )
+    elif kind is ForecastKind.PROBABILITIES:
+        title = "Calibration"
+        caption = (
+            "Forecasts are sorted by stated probability into tenths; points on the diagonal came true "
+            "as often as stated, points below it less often. Bars are 95 % intervals."
+        )
+    else:
+        title = "Calibration"
+        caption = (
+            "For each stated quantile, the share of outcomes that fell below it; on the diagonal the "
+            f"forecast is honest. Bars are 95 % intervals for one independent forecast in {horizon}; "
+            "click a regime in the legend to add it."
+        )
+    return Chart("calibration", title, caption, forecast_figures.calibration(table))
+
+
+def _coverage(table: pd.DataFrame) -> str:
+    """How often the widest band held what happened, as a sentence."""
+    levels = level_columns(table, "q")
+    if len(levels) < 2:
+        return ""
+    last = table.loc[table["step"] == table["step"].max()].dropna(subset=["actual"])
+    low, high = min(levels), max(levels)
+    inside = last["actual"].between(last[levels[low]], last[levels[high]])
+    return (
+        f"{percent(float(inside.mean()))} of outcomes fell inside the band from {low:.0%} to "
+        f"{high:.0%}; {percent(high - low, 0)} should."
+    )
+
+
+def figure_json(figure: Any) -> str:
+    """A figure as json that cannot end the script element it stands in."""
+    text = str(figure.to_json())
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text

@@ -1,0 +1,303 @@
+"""Figures of a run's money, regimes and training: data frames in, plotly figures out.
+
+Each figure stands on its own and can be shown in a notebook: ``equity(returns).show()``.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from regimecast.core.types import REGIMES
+from regimecast.report.palette import (
+    BUY_AND_HOLD,
+    GROSS,
+    INK,
+    LINES,
+    MUTED,
+    NAIVE,
+    REGIME_COLOURS,
+    STRATEGY,
+    axis,
+    figure,
+    regime_title,
+    translucent,
+)
+from regimecast.report.series import evenly, regime_spans, thin_equity
+
+__all__ = [
+    "SERIES",
+    "equity",
+    "equity_overlay",
+    "metric_by_regime",
+    "regime_timeline",
+    "training_curves",
+]
+
+SERIES: dict[str, tuple[str, str, str]] = {
+    "gross": ("before costs", GROSS, "dot"),
+    "naive": ("naive rule", NAIVE, "dash"),
+    "buy_and_hold": ("buy and hold", BUY_AND_HOLD, "dash"),
+    "strategy": ("strategy, after costs", STRATEGY, "solid"),
+}
+"""Title, colour and dash of each column of ``returns.parquet``, drawn in this order."""
+
+
+def equity(returns: pd.DataFrame) -> go.Figure:
+    """Equity above, drawdown below, one time axis, regimes as the background.
+
+    Args:
+        returns: content of ``returns.parquet``: per-bar simple returns of each series.
+    """
+    thin = thin_equity(returns)
+    time = thin["time"].to_numpy()
+    chart = figure(
+        520,
+        xaxis=axis(anchor="y3", type="date", range=[time[0], time[-1]]),
+        yaxis=_background([0.36, 1.0]),
+        yaxis2=axis(
+            "growth of 1", overlaying="y", domain=[0.36, 1.0], side="left", tickformat="~g"
+        ),
+        yaxis3=_background([0.0, 0.29]),
+        yaxis4=axis(
+            "drawdown", overlaying="y3", domain=[0.0, 0.29], side="left", tickformat=".0%"
+        ),
+    )
+    _add_bands(chart, time, thin["regime"].to_numpy(), ("y", "y3"))
+    for name, (title, colour, dash) in SERIES.items():
+        if name not in thin:
+            continue
+        line = {"color": colour, "dash": dash, "width": 2.2 if name == "strategy" else 1.3}
+        common: dict[str, Any] = {"x": time, "name": title, "legendgroup": name, "line": line}
+        chart.add_scatter(
+            **common, y=_small(thin[name]), yaxis="y2", hovertemplate="%{y:.3f}", mode="lines"
+        )
+        if name != "gross":
+            chart.add_scatter(
+                **common,
+                y=_small(thin[f"{name}/drawdown"]),
+                yaxis="y4",
+                mode="lines",
+                showlegend=False,
+                hovertemplate="%{y:.1%}",
+                fill="tozeroy" if name == "strategy" else None,
+                fillcolor=translucent(STRATEGY, 0.14),
+            )
+    return chart
+
+
+def equity_overlay(curves: Mapping[str, pd.DataFrame]) -> go.Figure:
+    """Equity after costs of several runs on one time axis, with buy and hold of the longest.
+
+    Args:
+        curves: content of ``returns.parquet`` per run label, best first.
+    """
+    chart = figure(
+        440,
+        xaxis=axis(type="date"),
+        yaxis=axis("growth of 1", tickformat="~g"),
+        hovermode="x",
+        margin={"l": 8, "r": 12, "t": 12, "b": 8},
+        legend={"orientation": "h", "y": -0.12, "yanchor": "top", "x": 0},
+    )
+    for index, (label, returns) in enumerate(curves.items()):
+        thin = thin_equity(returns, at_most=1500)
+        chart.add_scatter(
+            x=thin["time"].to_numpy(),
+            y=_small(thin["strategy"]),
+            name=_plain(label),
+            mode="lines",
+            line={
+                "color": LINES[index % len(LINES)],
+                "width": 1.7,
+                "dash": ("solid", "dot", "dash")[index // len(LINES) % 3],
+            },
+            hovertemplate="%{y:.3f}",
+        )
+    longest = max(curves.values(), key=len)
+    if "buy_and_hold" in longest:
+        thin = thin_equity(longest, at_most=1500)
+        chart.add_scatter(
+            x=thin["time"].to_numpy(),
+            y=_small(thin["buy_and_hold"]),
+            name="buy and hold",
+            mode="lines",
+            line={"color": BUY_AND_HOLD, "width": 1.3, "dash": "dash"},
+            hovertemplate="%{y:.3f}",
+        )
+    return chart
+
+
+def regime_timeline(returns: pd.DataFrame) -> go.Figure:
+    """One lane per regime, a bar for each unbroken stretch.
+
+    Args:
+        returns: columns ``time`` and ``regime`` (code known at each bar's close).
+    """
+    thin = returns.iloc[evenly(len(returns), 6000)]
+    spans = regime_spans(thin["time"].to_numpy(), thin["regime"].to_numpy(np.int64))
+    counts = returns["regime"].value_counts()
+    lanes = [code for code in range(len(REGIMES)) if counts.get(code, 0)]
+    chart = figure(
+        64 + 34 * max(1, len(lanes)),
+        xaxis=axis(type="date"),
+        yaxis=axis(type="category", showgrid=False),
+        hovermode="closest",
+        barmode="overlay",
+        bargap=0.25,
+        showlegend=False,
+        margin={"l": 8, "r": 12, "t": 8, "b": 8},
+    )
+    for code in lanes:
+        own = [span for span in spans if span[0] == REGIMES[code]]
+        start = np.array([span[1] for span in own], dtype="datetime64[ms]")
+        end = np.array([span[2] for span in own], dtype="datetime64[ms]")
+        share = counts[code] / len(returns)
+        chart.add_bar(
+            orientation="h",
+            base=start.astype(str),
+            x=(end - start).astype(np.int64),
+            y=[f"{regime_title(REGIMES[code])}  {share:.0%}"] * len(own),
+            marker={"color": REGIME_COLOURS[REGIMES[code]], "line": {"width": 0}},
+            customdata=np.stack([start.astype("datetime64[m]"), end.astype("datetime64[m]")], 1)
+            .astype(str)
+            .tolist(),
+            hovertemplate=f"{regime_title(REGIMES[code])}<br>%{{customdata[0]}} to "
+            "%{customdata[1]}<extra></extra>",
+        )
+    return chart
+
+
+def training_curves(folds: Sequence[Mapping[str, Any]]) -> go.Figure | None:
+    """Training and validation loss by epoch and fold, the kept epoch marked.
+
+    Args:
+        folds: the ``folds`` of ``metrics.json``.
+
+    Returns:
+        None where no fold kept a history, as for a model that is not trained.
+    """
+    chart = figure(
+        360,
+        xaxis=axis("epoch (boosting round for trees)", rangemode="tozero"),
+        yaxis=axis("loss"),
+        hovermode="closest",
+    )
+    for index, fold in enumerate(folds):
+        fit = fold.get("fit") or {}
+        history = pd.DataFrame(fit.get("history") or [])
+        colour, name = LINES[index % len(LINES)], f"fold {fold.get('fold', index)}"
+        if history.empty or "epoch" not in history:
+            continue
+        for column, title, dash, width in (
+            ("train/loss", "training", "dot", 1.3),
+            ("val/loss", "validation", "solid", 2.0),
+        ):
+            if column not in history:
+                continue
+            known = history.dropna(subset=[column])
+            chart.add_scatter(
+                x=known["epoch"].to_numpy(),
+                y=known[column].to_numpy(np.float64),
+                name=f"{name}, {title}" if index == 0 else name,
+                mode="lines",
+                legendgroup=name,
+                showlegend=index == 0 or column == "val/loss",
+                line={"color": colour, "dash": dash, "width": width},
+                hovertemplate=f"{name}, {title}<br>epoch %{{x}}: %{{y:.4g}}<extra></extra>",
+            )
+        best = fit.get("best_epoch")
+        if best is not None and "val/loss" in history:
+            kept = history.loc[history["epoch"] == best]
+            chart.add_scatter(
+                x=kept["epoch"].to_numpy(),
+                y=kept["val/loss"].to_numpy(np.float64),
+                name=name,
+                mode="markers",
+                legendgroup=name,
+                showlegend=False,
+                marker={"color": colour, "size": 10, "symbol": "diamond"},
+                hovertemplate=f"{name}, kept<br>epoch %{{x}}: %{{y:.4g}}<extra></extra>",
+            )
+    return chart if chart.data else None
+
+
+def metric_by_regime(
+    values: Mapping[str, float], counts: Mapping[str, int], overall: float | None, title: str
+) -> go.Figure:
+    """One metric as a bar per regime, the overall value as a line, the number of forecasts below.
+
+    Args:
+        values: value per regime name.
+        counts: forecasts per regime name.
+        overall: value over all forecasts.
+        title: what the metric is called.
+    """
+    names = [name for name in REGIMES if values.get(name) is not None]
+    labels = [
+        f"{regime_title(name).replace(' ', '<br>')}<br>n = {counts.get(name, 0):,}"
+        for name in names
+    ]
+    chart = figure(
+        290,
+        xaxis=axis(type="category", showgrid=False, tickangle=0),
+        yaxis=axis(title, rangemode="tozero"),
+        hovermode="closest",
+        showlegend=False,
+        bargap=0.35,
+        margin={"l": 8, "r": 8, "t": 22, "b": 8},
+    )
+    chart.add_bar(
+        x=labels,
+        y=[values[name] for name in names],
+        marker={"color": [REGIME_COLOURS[name] for name in names]},
+        text=[f"{values[name]:.3g}" for name in names],
+        textposition="outside",
+        cliponaxis=False,
+        textfont={"color": INK, "size": 11},
+        hovertemplate="%{x}<br>%{y:.4g}<extra></extra>",
+    )
+    if overall is not None:
+        chart.add_hline(y=overall, line={"color": MUTED, "dash": "dash", "width": 1.2})
+    return chart
+
+
+def _background(domain: list[float]) -> dict[str, Any]:
+    """Hidden axis from 0 to 1 that the regime bands of one panel are drawn on."""
+    return {"domain": domain, "range": [0, 1], "visible": False, "fixedrange": True}
+
+
+def _add_bands(
+    chart: go.Figure, time: np.ndarray, regime: np.ndarray, axes: tuple[str, ...]
+) -> None:
+    """One filled step line per regime and panel: far lighter than a rectangle per stretch."""
+    spans = regime_spans(time, np.asarray(regime, dtype=np.int64))
+    for name in dict.fromkeys(span[0] for span in spans if span[0] != "unknown"):
+        x = [edge for span in spans if span[0] == name for edge in (span[1], span[2])]
+        y = [value for span in spans if span[0] == name for value in (1, 0)]
+        for panel in axes:
+            chart.add_scatter(
+                x=np.array(x),
+                y=y,
+                yaxis=panel,
+                name=regime_title(name),
+                legendgroup=name,
+                showlegend=panel == axes[0],
+                mode="lines",
+                line={"shape": "hv", "width": 0, "color": REGIME_COLOURS[name]},
+                fill="tozeroy",
+                fillcolor=translucent(REGIME_COLOURS[name], 0.24),
+                hoverinfo="skip",
+            )
+
+
+def _small(values: pd.Series) -> np.ndarray:
+    """Values in single precision, which is ample for a screen and halves the page."""
+    return values.to_numpy(np.float32)
+
+
+def _plain(label: str) -> str:
+    """Text that plotly will not read as markup."""
+    return label.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

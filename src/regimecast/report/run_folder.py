@@ -1,0 +1,163 @@
+"""What a run left on disk, read so that a page can be written whatever is missing or damaged."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import pandas as pd
+
+from regimecast.core.errors import DataError
+from regimecast.core.files import read_json
+
+__all__ = ["RunFolder", "run_folders"]
+
+_MARKS = ("manifest.json", "metrics.json", "config.yaml")
+_RETURNS = ("time", "strategy", "regime")
+_PREDICTIONS = ("fold", "asset", "origin", "step", "regime", "actual")
+
+
+@dataclass(frozen=True, eq=False)
+class RunFolder:
+    """Content of ``runs/<study>/<job>/``; what is missing is empty or None."""
+
+    path: Path
+    metrics: dict[str, Any]
+    manifest: dict[str, Any]
+    config: str
+    """Text of the resolved ``config.yaml``."""
+    log: tuple[str, ...]
+    """Last lines of ``train.log``."""
+    returns: pd.DataFrame | None
+    predictions: pd.DataFrame | None
+    problems: tuple[str, ...]
+    """One sentence per file that is missing or cannot be read."""
+
+    @classmethod
+    def read(cls, path: Path, *, predictions: bool = True) -> Self:
+        """Everything in a run folder.
+
+        Args:
+            path: the folder.
+            predictions: whether to read the predictions, the one large file.
+
+        Raises:
+            DataError: there is no such folder, or nothing in it is of a run.
+        """
+        if not any((path / name).exists() for name in _MARKS):
+            raise DataError(f"{path} is not a run folder: it holds none of {', '.join(_MARKS)}")
+        problems: list[str] = []
+
+        def attempt(name: str, read: Callable[[Path], Any]) -> Any:
+            try:
+                return read(path / name)
+            except FileNotFoundError:
+                problems.append(f"{name} is missing.")
+            except (OSError, ValueError, DataError) as error:
+                problems.append(f"{name} cannot be read: {error}")
+            return None
+
+        return cls(
+            path=path,
+            metrics=attempt("metrics.json", _mapping) or {},
+            manifest=attempt("manifest.json", _mapping) or {},
+            config=attempt("config.yaml", lambda file: file.read_text("utf-8")) or "",
+            log=_tail(path / "train.log"),
+            returns=attempt("returns.parquet", lambda file: _table(file, _RETURNS)),
+            predictions=attempt("predictions.parquet", lambda file: _table(file, _PREDICTIONS))
+            if predictions
+            else None,
+            problems=tuple(problems),
+        )
+
+    @property
+    def job(self) -> str:
+        """Label of the run."""
+        return str(self.metrics.get("job") or self.path.resolve().name)
+
+    @property
+    def study(self) -> str:
+        """Name of the folder that holds the run."""
+        return self.path.resolve().parent.name
+
+    @property
+    def status(self) -> str:
+        """``finished``, ``failed``, ``interrupted``, ``running`` or ``unknown``."""
+        recorded = str(self.manifest.get("status", "unknown"))
+        if recorded in {"failed", "interrupted"}:
+            return recorded
+        return str(self.metrics.get("status") or recorded)
+
+    @property
+    def error(self) -> str:
+        """Message of the error that ended the run, or an empty string."""
+        return str(self.manifest.get("error") or self.metrics.get("error") or "")
+
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        """Command-line overrides that tell this run from others."""
+        return tuple(map(str, self.metrics.get("overrides") or self.manifest.get("overrides") or ()))
+
+    @property
+    def forecast(self) -> dict[str, Any]:
+        """Forecast metrics, such as ``test/mae``."""
+        return dict(self.metrics.get("forecast") or {})
+
+    @property
+    def folds(self) -> list[dict[str, Any]]:
+        """Sizes and training report per fold."""
+        return list(self.metrics.get("folds") or [])
+
+    def trading(self, series: str = "strategy") -> dict[str, Any]:
+        """Trading metrics of ``strategy``, ``buy_and_hold`` or ``naive``."""
+        return dict((self.metrics.get("trading") or {}).get(series) or {})
+
+    def by_regime(self, metric: str) -> dict[str, Any]:
+        """Value of a forecast metric per regime name."""
+        start, end = "test/regime=", f"/{metric}"
+        return {
+            key.removeprefix(start).removesuffix(end): value
+            for key, value in self.forecast.items()
+            if key.startswith(start) and key.endswith(end) and key.count("/") == 2
+        }
+
+
+def run_folders(study: Path) -> list[Path]:
+    """Run folders directly inside a study's folder, in the order of their names.
+
+    Raises:
+        DataError: there is none.
+    """
+    found = sorted(
+        child
+        for child in (study.iterdir() if study.is_dir() else ())
+        if child.is_dir() and any((child / name).exists() for name in _MARKS)
+    )
+    if not found:
+        raise DataError(f"{study} holds no run folders")
+    return found
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise DataError("it is not a mapping")
+    return value
+
+
+def _table(path: Path, needed: tuple[str, ...]) -> pd.DataFrame:
+    table = pd.read_parquet(path)
+    if missing := [name for name in needed if name not in table]:
+        raise DataError(f"columns {', '.join(missing)} are missing")
+    if table.empty:
+        raise DataError("it has no rows")
+    return table
+
+
+def _tail(path: Path, lines: int = 40) -> tuple[str, ...]:
+    """Last lines of a log, reading no more than its end."""
+    if not path.is_file():
+        return ()
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 16_384))
+        return tuple(file.read().decode("utf-8", errors="replace").splitlines()[-lines:])

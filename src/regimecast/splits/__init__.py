@@ -1,0 +1,1 @@
+"""Which samples train, validate and test: purged on the intervals of time that they read."""

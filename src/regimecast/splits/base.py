@@ -1,0 +1,67 @@
+"""What a splitter is. One .py with a splitter and one .yaml with its parameters add it."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Int
+
+from regimecast.core.registry import Registry
+from regimecast.core.types import Interval, Samples
+
+__all__ = ["Fold", "SplitRegistry", "Splitter"]
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """One train / validation / test division, as positions into `Samples`, each ascending.
+
+    No training sample's `[start, end]` meets that of a validation or test sample on any asset, and
+    none of a validation sample meets that of a test sample.
+    """
+
+    train: Int[np.ndarray, " Ntrain"]
+    validation: Int[np.ndarray, " Nval"]
+    test: Int[np.ndarray, " Ntest"]
+    train_interval: Interval
+    """Time from the first training sample's start to the last one's end: the only bars that
+    scalers, regimes and class weights may be fitted on."""
+    purged: int
+    """Samples left out because they met a later part."""
+
+
+class Splitter(ABC):
+    """Rule that divides samples in time.
+
+    Samples whose label is not complete never reach a splitter.
+    """
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def check(self, *, label_bars: int) -> None:
+        """Refuses a setting that would leak, before any data are read.
+
+        Args:
+            label_bars: most bars after the origin that the target reads.
+
+        Raises:
+            LeakageError: purge or embargo is shorter than the label needs; the message gives the
+                value that is needed.
+            ConfigError: fractions are out of range or do not sum to 1.
+        """
+
+    @abstractmethod
+    def split(self, samples: Samples) -> list[Fold]:
+        """Folds in order of time.
+
+        Raises:
+            DataError: a part would be empty; the message says how many samples each part has.
+        """
+
+
+SplitRegistry: Registry[Splitter] = Registry(
+    "split", package="regimecast.splits", attribute="SplitRegistry"
+)
+"""Every splitter by name; see `Registry`."""

@@ -1,0 +1,130 @@
+"""Parts of a fold, cut on times that all assets share, then purged."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from regimecast.core.errors import DataError
+from regimecast.core.types import Interval, Samples
+from regimecast.splits.base import Fold
+from regimecast.splits.purging import PurgeRule
+from regimecast.splits.spans import ticks
+
+__all__ = ["Cut", "Timeline"]
+
+Positions = Int[np.ndarray, " N"]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Borders of one fold as positions into the distinct origin times.
+
+    Training origins lie in [start, validation), validation origins in [validation, test), test
+    origins in [test, stop).
+    """
+
+    start: int
+    validation: int
+    test: int
+    stop: int
+
+
+class Timeline:
+    """The distinct origin times of samples, and the folds that cuts of it make.
+
+    All assets are cut at the same dates, however long their histories are.
+    """
+
+    def __init__(self, samples: Samples) -> None:
+        if len(samples) == 0:
+            raise DataError(
+                "there are no samples to split: no origin has both a full context and a complete "
+                "label. Use more bars, a shorter context_length or a shorter horizon"
+            )
+        self.samples = samples
+        self._origin = ticks(samples.origin)
+        self.times: Int[np.ndarray, " T"] = np.unique(self._origin)
+        """Distinct origin times in nanoseconds, ascending."""
+
+    @property
+    def n_times(self) -> int:
+        """Number of distinct origin times."""
+        return len(self.times)
+
+    @cached_property
+    def bars(self) -> Int[np.ndarray, " G"]:
+        """Distinct times of all bars that samples name, origins or not, in nanoseconds."""
+        edges = ticks(self.samples.start), ticks(self.samples.end)
+        return np.unique(np.concatenate([self.times, *edges]))
+
+    def fold(self, cut: Cut, rule: PurgeRule, *, label: str) -> Fold:
+        """The fold of a cut, earlier parts purged against later ones.
+
+        Args:
+            cut: where the parts begin and end.
+            rule: how far apart they must be.
+            label: what to call the fold in an error.
+
+        Raises:
+            DataError: a part is empty; the message says how many samples each part has.
+        """
+        grid = self.bars if rule.measures else self.times
+        natural = {
+            "train": self._between(cut.start, cut.validation),
+            "validation": self._between(cut.validation, cut.test),
+            "test": self._between(cut.test, cut.stop),
+        }
+        test = natural["test"]
+        validation = self._thin(natural["validation"], [test], rule, grid)
+        train = self._thin(natural["train"], [validation, test], rule, grid)
+        kept = {"train": train, "validation": validation, "test": test}
+        if not all(len(part) for part in kept.values()):
+            raise DataError(self._explain_empty(label, natural, kept))
+        return Fold(
+            train=train,
+            validation=validation,
+            test=test,
+            train_interval=Interval(
+                self.samples.start[train].min(), self.samples.end[train].max()
+            ),
+            purged=sum(len(natural[name]) - len(kept[name]) for name in kept),
+        )
+
+    def _between(self, first: int, stop: int) -> Positions:
+        """Samples whose origin time has a position in [first, stop)."""
+        if stop <= first:
+            return np.empty(0, dtype=np.int64)
+        low, high = self.times[first], self.times[stop - 1]
+        return np.flatnonzero((self._origin >= low) & (self._origin <= high))
+
+    def _thin(
+        self,
+        part: Positions,
+        later: list[Positions],
+        rule: PurgeRule,
+        grid: Int[np.ndarray, " G"],
+    ) -> Positions:
+        keep: Bool[np.ndarray, " N"] = rule.keep(
+            self.samples.take(part), self.samples.take(np.concatenate(later)), grid
+        )
+        return part[keep]
+
+    def _explain_empty(
+        self, label: str, natural: dict[str, Positions], kept: dict[str, Positions]
+    ) -> str:
+        rows = [
+            f"  {name:<10} {len(natural[name]):>9,} before purging {len(kept[name]):>9,} after"
+            for name in kept
+        ]
+        reach = (self.samples.end - self.samples.start).max().astype("timedelta64[s]").item()
+        return "\n".join(
+            [
+                f"{label} has a part without samples:",
+                *rows,
+                f"A sample reads up to {reach} of time, and so much is lost between two parts. "
+                "Use more bars, a larger share for the empty part, a shorter context_length, "
+                "feature look-back or horizon, or a smaller split.embargo",
+            ]
+        )

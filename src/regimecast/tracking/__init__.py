@@ -1,0 +1,1 @@
+"""Tracking: run folders, manifests, and the trackers that mirror them."""

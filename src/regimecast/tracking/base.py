@@ -1,0 +1,48 @@
+"""What a tracker is. One .py with a tracker and one .yaml with its parameters add it.
+
+The run folder is the record; a tracker mirrors it elsewhere. One tracker serves one run.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from regimecast.core.registry import Registry
+
+__all__ = ["Tracker", "TrackerRegistry"]
+
+
+class Tracker(ABC):
+    """Mirror of one run in a tracking service or file."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def start(self, *, study: str, job: str, config: Mapping[str, Any], folder: Path) -> None:
+        """Opens the run.
+
+        Args:
+            study: name of the group of jobs.
+            job: name of this run within the study.
+            config: resolved config.
+            folder: run folder, where a local tracker may keep its files.
+        """
+
+    @abstractmethod
+    def log_metrics(self, metrics: Mapping[str, float], *, step: int | None = None) -> None:
+        """Numbers of one step, or of the whole run where there is no step. NaN is left out."""
+
+    @abstractmethod
+    def log_files(self, paths: list[Path]) -> None:
+        """Files of the finished run."""
+
+    @abstractmethod
+    def finish(self, exit_code: int) -> None:
+        """Closes the run; any code but 0 marks it as failed."""
+
+
+TrackerRegistry: Registry[Tracker] = Registry(
+    "tracker", package="regimecast.tracking", attribute="TrackerRegistry"
+)
+"""Every tracker by name; see `Registry`."""

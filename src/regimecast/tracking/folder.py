@@ -1,0 +1,128 @@
+"""The run folder: the record of one job, readable at any moment.
+
+    runs/<study>/<job>/
+        config.yaml manifest.json metrics.json predictions.parquet returns.parquet
+        checkpoints/ report.html train.log
+
+Every file is written atomically. ``manifest.json`` carries the status; a folder whose process died
+without a word (kill -9, power) still says ``running``, and `read_status` sees that nobody runs it.
+"""
+
+import logging
+import os
+import socket
+import traceback
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from regimecast.core.errors import RegimecastError
+from regimecast.core.files import read_json, write_json
+
+__all__ = ["RunFolder", "Status", "read_status"]
+
+Status = Literal["running", "finished", "failed", "interrupted"]
+
+
+class RunFolder:
+    """One job's folder as a context: it ends as finished, failed or interrupted.
+
+    Args:
+        study_folder: folder of the study.
+        job: wanted name; a number is added where it is taken, also by another process.
+    """
+
+    def __init__(self, study_folder: Path, job: str) -> None:
+        self.path = _claim(study_folder, job)
+        self.manifest: dict[str, Any] = {
+            "status": "running",
+            "started": _now(),
+            "process": {"id": os.getpid(), "host": socket.gethostname()},
+        }
+        self._log_handler = logging.FileHandler(self.path / "train.log", encoding="utf-8")
+        self._log_handler.setFormatter(
+            logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        )
+
+    def update(self, **entries: Any) -> None:
+        """Adds entries to ``manifest.json``."""
+        self.manifest.update(entries)
+        write_json(self.path / "manifest.json", self.manifest)
+
+    def __enter__(self) -> Self:
+        logging.getLogger("regimecast").addHandler(self._log_handler)
+        logging.getLogger("py.warnings").addHandler(self._log_handler)
+        logging.captureWarnings(capture=True)
+        self.update()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        status: Status = "finished"
+        details: dict[str, Any] = {}
+        if error is not None:
+            status = "failed" if isinstance(error, Exception) else "interrupted"
+            details["error"] = f"{type(error).__name__}: {error}"
+            if not isinstance(error, RegimecastError):
+                details["traceback"] = traceback.format_exception(kind, error, trace)
+            logging.getLogger("regimecast").error("%s: %s", status, details["error"])
+        try:
+            self.update(status=status, ended=_now(), **details)
+            metrics = self.path / "metrics.json"
+            if metrics.exists():
+                write_json(metrics, {**read_json(metrics), "status": status})
+        except OSError:
+            # A full disk: the manifest of the start is still whole. The error that the user should
+            # see is the first one, if there is one.
+            if error is None:
+                raise
+        finally:
+            logging.captureWarnings(capture=False)
+            for name in ("regimecast", "py.warnings"):
+                logging.getLogger(name).removeHandler(self._log_handler)
+            with suppress(OSError):
+                self._log_handler.close()
+
+
+def read_status(folder: Path) -> Status:
+    """Status of a run folder; ``interrupted`` where it says running but its process is gone.
+
+    Raises:
+        FileNotFoundError: there is no manifest.
+        ValueError: the manifest is not json.
+    """
+    manifest = read_json(folder / "manifest.json")
+    status: Status = manifest["status"]
+    process = manifest.get("process", {})
+    if status == "running" and process.get("host") == socket.gethostname():
+        try:
+            os.kill(int(process["id"]), 0)
+        except ProcessLookupError:
+            return "interrupted"
+        except PermissionError:
+            return "running"
+    return status
+
+
+def _claim(study_folder: Path, job: str) -> Path:
+    """A new folder; making it is atomic, so two processes never get the same."""
+    study_folder.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while True:
+        path = study_folder / (job if number == 1 else f"{job}~{number}")
+        try:
+            path.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return path
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

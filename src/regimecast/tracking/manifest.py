@@ -1,0 +1,84 @@
+"""What has to be known to run a job again: code, packages, hardware, threads."""
+
+import os
+import platform
+import subprocess
+from functools import cache
+from importlib.metadata import PackageNotFoundError, distributions, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from regimecast.core.hashing import hash_json
+
+__all__ = ["code_version", "environment"]
+
+_NAMED_PACKAGES = (
+    "regimecast", "torch", "lightning", "neuralforecast", "hydra-core", "numpy", "pandas",
+    "pyarrow", "numba", "TA-Lib", "scikit-learn", "scipy", "statsmodels", "xgboost", "lightgbm",
+    "catboost",
+)  # fmt: skip
+"""Packages whose version can change a result; shown by name, the rest go into one hash."""
+
+
+def environment() -> dict[str, Any]:
+    """Python, packages, hardware and thread counts of this process."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpu": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
+        "packages": {name: _version(name) for name in _NAMED_PACKAGES},
+        "packages_sha256": _all_packages(),
+    }
+
+
+@cache
+def _all_packages() -> str:
+    return hash_json(sorted(f"{d.metadata['Name']}=={d.version}" for d in distributions()))
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        for line in information.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+def code_version() -> dict[str, str | None]:
+    """Commit of the checkout that this package runs from, and its uncommitted diff.
+
+    Both are None where the package is installed outside a checkout or git is missing.
+    """
+    folder = Path(__file__).resolve().parent
+    commit = _git(folder, "rev-parse", "HEAD")
+    tracked = _git(folder, "ls-files", "--error-unmatch", str(Path(__file__).resolve()))
+    if commit is None or tracked is None:
+        return {"commit": None, "diff": None}
+    return {"commit": commit.strip(), "diff": _git(folder, "diff", "HEAD")}
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(  # noqa: S603  # fixed command, no shell
+            ["git", "-C", str(folder), *arguments],  # noqa: S607  # the user's own git
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=20,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None

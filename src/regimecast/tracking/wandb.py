@@ -1,0 +1,79 @@
+"""Weights & Biases: one run per job, offline unless asked otherwise."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from typing_extensions import override
+
+from regimecast.core.errors import ConfigError
+from regimecast.tracking.base import Tracker, TrackerRegistry
+
+__all__ = ["WandbTracker"]
+
+
+@TrackerRegistry.register("wandb")
+class WandbTracker(Tracker):
+    """W&B run in the run folder; ``wandb sync RUN_FOLDER/wandb/offline-run-*`` uploads it later.
+
+    Args:
+        mode: ``offline`` never touches the network; ``online`` needs a login; ``disabled`` is off.
+        project: project name.
+        entity: team or user; null for the account's default.
+        tags: labels of the run.
+    """
+
+    def __init__(
+        self,
+        *,
+        mode: Literal["offline", "online", "disabled"],
+        project: str,
+        entity: str | None,
+        tags: list[str],
+    ) -> None:
+        if mode not in {"offline", "online", "disabled"}:
+            raise ConfigError(f"tracker.mode={mode!r}; allowed: offline, online, disabled")
+        self._mode = mode
+        self._project = project
+        self._entity = entity
+        self._tags = tags
+        self._run: Any = None
+        self._folder = Path()
+
+    @override
+    def start(self, *, study: str, job: str, config: Mapping[str, Any], folder: Path) -> None:
+        import wandb  # half a second; only runs that track with it pay
+
+        # W&B writes to folder/wandb when that exists, and to a hidden folder otherwise.
+        (folder / "wandb").mkdir(exist_ok=True)
+        self._folder = folder
+        self._run = wandb.init(
+            mode=self._mode,
+            project=self._project,
+            entity=self._entity,
+            group=study,
+            name=job,
+            tags=self._tags,
+            config=dict(config),
+            dir=str(folder),
+            # Without it a second run of one process is merged into the first (wandb#1314).
+            reinit="create_new",
+            settings=wandb.Settings(silent=True, console="off"),
+        )
+
+    @override
+    def log_metrics(self, metrics: Mapping[str, float], *, step: int | None = None) -> None:
+        present = {key: value for key, value in metrics.items() if value == value}
+        if step is None:
+            self._run.summary.update(present)
+        else:
+            self._run.log({**present, "epoch": step})
+
+    @override
+    def log_files(self, paths: list[Path]) -> None:
+        for path in paths:
+            self._run.save(str(path), base_path=str(self._folder), policy="now")
+
+    @override
+    def finish(self, exit_code: int) -> None:
+        self._run.finish(exit_code=exit_code)

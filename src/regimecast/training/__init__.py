@@ -1,0 +1,1 @@
+"""Training: one Lightning module, one trainer, callbacks, seeds."""

@@ -1,0 +1,67 @@
+"""The weights of the best epoch, without pickle.
+
+Lightning's `ModelCheckpoint` writes pickles. It can still be added for what it alone does, keeping
+the optimizer's state; the weights that a model ends up with come from here.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from safetensors.torch import save_file
+from torch import Tensor
+
+from regimecast.core.errors import ConfigError
+from regimecast.core.files import atomic_path
+
+__all__ = ["BestWeights"]
+
+
+class BestWeights(Callback):
+    """Keeps a copy of the weights of the epoch with the best metric; ties keep the earlier one.
+
+    Args:
+        monitor: metric that decides, such as ``val/loss``.
+        mode: ``min`` or ``max``: which direction is better.
+        filename: file in the run's ``checkpoints/`` that holds the copy, as safetensors.
+
+    Raises:
+        ConfigError: unknown mode.
+    """
+
+    def __init__(self, *, monitor: str, mode: Literal["min", "max"], filename: str) -> None:
+        if mode not in ("min", "max"):
+            raise ConfigError(f"best weights: mode={mode!r} must be 'min' or 'max'")
+        self.monitor = monitor
+        self.mode = mode
+        self.filename = filename
+        self.folder: Path | None = None
+        """Where the file goes; None keeps the copy in memory only."""
+        self.epoch: int | None = None
+        self.score: float | None = None
+        self._state: dict[str, Tensor] = {}
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Compares; validation has run by now."""
+        score = float(trainer.callback_metrics[self.monitor])
+        if self.score is not None and not self._better(score, self.score):
+            return
+        self.epoch, self.score = trainer.current_epoch, score
+        # A copy even on the CPU, where .cpu() would hand out the weights that train on.
+        self._state = {
+            key: value.detach().to("cpu", copy=True).contiguous()
+            for key, value in pl_module.state_dict().items()
+        }
+        if self.folder is not None and trainer.is_global_zero:
+            with atomic_path(self.folder / self.filename) as path:
+                about = {"epoch": str(self.epoch), self.monitor: repr(score)}
+                save_file(self._state, path, metadata=about)
+
+    def restore(self, module: LightningModule) -> None:
+        """Puts the best weights back; does nothing where no epoch was finished."""
+        if self._state:
+            module.load_state_dict(self._state)
+            self._state = {}
+
+    def _better(self, score: float, than: float) -> bool:
+        return score < than if self.mode == "min" else score > than

@@ -1,0 +1,91 @@
+"""Stops training at the first loss that is not a number, and says where it came from."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from regimecast.core.batch import Batch
+from regimecast.core.errors import RegimecastError
+
+__all__ = ["NonFinite", "NonFiniteError"]
+
+
+class NonFiniteError(RegimecastError, ArithmeticError):
+    """Training met a NaN or an infinity."""
+
+
+class NonFinite(Callback):
+    """Raises at a NaN or infinite loss, before it reaches the weights.
+
+    Args:
+        every_n_steps: look at every n-th training step; looking makes a GPU wait. A loss that was
+            missed shows in the weights at the next look. Validation is always looked at.
+    """
+
+    def __init__(self, *, every_n_steps: int) -> None:
+        self.every_n_steps = every_n_steps
+        self._batch: Batch | None = None
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int
+    ) -> None:
+        """Remembers the batch, to look into it if its loss is not finite."""
+        self._batch = batch
+
+    def on_before_backward(
+        self, trainer: Trainer, pl_module: LightningModule, loss: Float[Tensor, ""]
+    ) -> None:
+        """Checks the loss of the step.
+
+        Raises:
+            NonFiniteError: it is NaN or infinite.
+        """
+        if trainer.global_step % self.every_n_steps == 0 and not torch.isfinite(loss):
+            raise NonFiniteError(
+                f"train/loss is {float(loss)} at epoch {trainer.current_epoch}, "
+                f"step {trainer.global_step}: {_origin(pl_module, self._batch)}"
+            )
+
+    def on_validation_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, *_: Any
+    ) -> None:
+        """Remembers the batch; one is enough to tell weights from data."""
+        self._batch = batch
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Checks the loss of the epoch.
+
+        Raises:
+            NonFiniteError: it is NaN or infinite.
+        """
+        loss = trainer.callback_metrics.get("val/loss")
+        if loss is not None and not torch.isfinite(loss):
+            raise NonFiniteError(
+                f"val/loss is {float(loss)} at epoch {trainer.current_epoch}, "
+                f"step {trainer.global_step}: {_origin(pl_module, self._batch)}"
+            )
+
+
+def _origin(module: LightningModule, batch: Batch | None) -> str:
+    """Which tensor is not finite first, in the order in which they feed each other."""
+    for name, tensor in _tensors(module, batch):
+        bad = int((~torch.isfinite(tensor)).sum())
+        if bad:
+            return f"{name} holds {bad} of {tensor.numel()} values that are not finite"
+    return "data, weights and network output are finite, so the loss itself overflows"
+
+
+def _tensors(module: LightningModule, batch: Batch | None) -> Iterator[tuple[str, Tensor]]:
+    if batch is not None:
+        for name in ("past", "known", "static", "weight", "scale"):
+            yield f"batch.{name}", getattr(batch, name)
+        yield "batch.target (known cells)", batch.target[batch.mask]
+    for name, parameter in module.named_parameters():
+        yield f"parameter {name} (lower the learning rate or gradient_clip_val)", parameter
+    if batch is not None:
+        with torch.no_grad():
+            yield "network output", module(batch)

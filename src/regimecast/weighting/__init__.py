@@ -1,0 +1,1 @@
+"""How much each training sample counts, and how often it is drawn."""
