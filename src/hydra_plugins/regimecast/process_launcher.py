@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -38,8 +39,25 @@ ConfigStore.instance().store(
 )
 
 
-class JobFailedError(RuntimeError):
-    """A job of a sweep ended without a result; its run folder says why."""
+@dataclass(frozen=True)
+class JobOutcome:
+    """How one job of a sweep ended."""
+
+    study: Path
+    overrides: tuple[str, ...]
+    folder: Path | None
+    error: str | None
+
+
+_outcomes: list[JobOutcome] = []
+
+
+def launched() -> list[JobOutcome]:
+    """Outcomes of every job that this process launched, in order of launching.
+
+    Hydra hands the sweeper's results to nobody, and swallows errors of its callbacks.
+    """
+    return list(_outcomes)
 
 
 class ProcessLauncher(Launcher):
@@ -84,9 +102,14 @@ class ProcessLauncher(Launcher):
             context.set_forkserver_preload(["regimecast.experiment"])
         threads = max(1, (os.cpu_count() or 1) // self.n_jobs)
         with ThreadPoolExecutor(self.n_jobs) as pool:
-            return list(
+            outcomes = list(
                 pool.map(lambda job: _run(context, *job, total=len(jobs), threads=threads), jobs)
             )
+        _outcomes.extend(outcomes)
+        return [
+            JobReturn(overrides=job.overrides, status=JobStatus.COMPLETED, _return_value=job)
+            for job in outcomes
+        ]
 
 
 def _plain(config: DictConfig) -> dict[str, Any]:
@@ -103,7 +126,7 @@ def _run(
     *,
     total: int,
     threads: int,
-) -> JobReturn:
+) -> JobOutcome:
     """One job in a process of its own, waited for."""
     title = " ".join(overrides) or "defaults"
     _log.info("job %d of %d: %s", number + 1, total, title)
@@ -122,17 +145,17 @@ def _run(
     finally:
         receiver.close()
     process.join()
-    done = JobReturn(overrides=overrides, task_name="regimecast")
-    if "error" in outcome:
-        _log.error("job %d of %d failed: %s: %s", number + 1, total, title, outcome["error"])
-        done.status = JobStatus.FAILED
-        done.return_value = JobFailedError(f"{title}: {outcome['error']}")
+    seconds = time.perf_counter() - started
+    if error := outcome.get("error"):
+        _log.error("job %d of %d failed after %.0f s: %s", number + 1, total, seconds, error)
     else:
-        seconds = time.perf_counter() - started
         _log.info("job %d of %d done in %.0f s: %s", number + 1, total, seconds, outcome["folder"])
-        done.status = JobStatus.COMPLETED
-        done.return_value = outcome
-    return done
+    return JobOutcome(
+        study=Path(str(config["runs"])) / str(config["study"]),
+        overrides=tuple(overrides),
+        folder=Path(outcome["folder"]) if "folder" in outcome else None,
+        error=error,
+    )
 
 
 def _job(
@@ -148,8 +171,8 @@ def _job(
     torch.set_num_threads(threads)
     configure_logging()
     try:
-        result = execute(config, overrides=overrides, number=number, quiet=True)
-        sender.send({"folder": str(result.folder), "score": result.score})
+        result = execute(config, overrides=overrides, number=number)
+        sender.send({"folder": str(result.folder)})
     except (RegimecastError, OSError) as error:
         sender.send({"error": f"{type(error).__name__}: {error}"})
     except Exception as error:

@@ -1,6 +1,7 @@
 """The one tensor type that networks and losses see."""
 
 from dataclasses import dataclass, fields
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor

@@ -14,7 +14,7 @@ from typing import Any
 
 from regimecast.core.errors import ConfigError, did_you_mean
 
-__all__ = ["ALLOWED_TARGETS", "config_folder", "instantiate", "split_name"]
+__all__ = ["ALLOWED_TARGETS", "config_folder", "dotted_keys", "instantiate", "split_name"]
 
 ALLOWED_TARGETS: tuple[str, ...] = (
     "lightning.pytorch.Trainer",
@@ -103,3 +103,13 @@ def _check_arguments(factory: Any, arguments: Mapping[str, Any], key: str) -> No
                 f"{key} has no parameter {name!r} (value {arguments[name]!r})."
                 f"{did_you_mean(name, parameters)} Allowed: {', '.join(parameters)}"
             )
+
+
+def dotted_keys(config: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Every key of nested mappings, such as ``window.context_length``, branches included."""
+    keys: list[str] = []
+    for key, value in config.items():
+        keys.append(f"{prefix}{key}")
+        if isinstance(value, Mapping):
+            keys += dotted_keys(value, f"{prefix}{key}.")
+    return keys

@@ -225,6 +225,19 @@ class Outcomes:
         """Outcomes at these positions or where this mask holds."""
         return Outcomes(*(getattr(self, field.name)[index] for field in fields(self)))
 
+    @classmethod
+    def concatenate(cls, parts: list["Outcomes"]) -> "Outcomes":
+        """Outcomes of several folds as one, in the order given.
+
+        Raises:
+            SpecError: no parts.
+        """
+        if not parts:
+            raise SpecError("no outcomes to concatenate")
+        return cls(
+            *(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls))
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Forecast:

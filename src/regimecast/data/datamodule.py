@@ -5,10 +5,10 @@ training samples, and hands out the same samples as batches for networks and as 
 boosters.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -26,7 +26,8 @@ from regimecast.data.windows import WindowSource
 from regimecast.regimes.base import RegimeLabeller
 from regimecast.splits.base import Fold
 from regimecast.weighting.base import Sampling, Weighting
-from regimecast.weighting.compose import WeightReport, sample_weights, weigh_others
+from regimecast.weighting.compose import apply_weights, sample_weights
+from regimecast.weighting.report import WeightReport
 
 __all__ = ["FinancialDataModule", "SplitName"]
 
@@ -54,7 +55,7 @@ class FinancialDataModule(LightningDataModule):
         fold: which samples train, validate and test.
         number: number of the fold, for seeds and reports.
         regime: labeller to fit on the training interval.
-        weightings: by name; their product weighs the training samples.
+        weightings: their product weighs the training samples.
         sampling: how training samples are drawn.
         batch_size: windows per step.
         num_workers: loader processes; 0 gathers in the main process, which is fastest on a CPU.
@@ -69,7 +70,7 @@ class FinancialDataModule(LightningDataModule):
         *,
         number: int,
         regime: RegimeLabeller,
-        weightings: Mapping[str, Weighting],
+        weightings: Sequence[Weighting],
         sampling: Sampling,
         batch_size: int,
         num_workers: int,
@@ -96,7 +97,7 @@ class FinancialDataModule(LightningDataModule):
         """Shapes and channel names of every batch."""
         return self.market.spec
 
-    def at(self, market: MarketData) -> Self:
+    def at(self, market: MarketData) -> "FinancialDataModule":
         """What this fold learnt, applied to other bars; only the split ``all`` can be used.
 
         For forecasts on later bars, and for the test that truncated data give the same forecasts.
@@ -143,7 +144,9 @@ class FinancialDataModule(LightningDataModule):
             values = np.asarray(self.spec.classes, dtype=np.float64)[target.astype(np.int64)]
         else:
             values = target.astype(np.float64) * dataset.scale
-        weight = weigh_others(self._weightings, dataset.samples, dataset.regime, self.weight_report)
+        weight = apply_weights(
+            self._weightings, dataset.samples, dataset.regime, factor=self.weight_report.factor
+        )
         return Outcomes(
             values=values,
             mask=mask,
@@ -244,11 +247,7 @@ class FinancialDataModule(LightningDataModule):
         drawn = self._sampling.draw(natural, generator)
         positions = self.fold.train[drawn]
         weight, report = sample_weights(
-            self._weightings,
-            self.samples.take(positions),
-            natural[drawn],
-            natural=natural,
-            drawn=drawn,
+            self._weightings, self.samples.take(self.fold.train), natural, drawn=drawn
         )
         return positions, weight, report
 

@@ -87,7 +87,8 @@ class Panel:
         if self.time.dtype != np.dtype("datetime64[ns]"):
             raise DataError(f"time is {self.time.dtype}, expected datetime64[ns]")
         increasing = np.diff(self.time) > np.timedelta64(0, "ns")
-        increasing[self.offsets[1:-1] - 1] = True  # a new asset may start earlier
+        borders = self.offsets[(self.offsets > 0) & (self.offsets < rows)]
+        increasing[borders - 1] = True  # a new asset may start earlier
         if not increasing.all():
             row = int(np.flatnonzero(~increasing)[0]) + 1
             asset = self.assets[int(self.asset_of_row[row])]
@@ -183,13 +184,12 @@ class Panel:
         )
 
     def _keep(self, mask: Shaped[np.ndarray, " R"]) -> "Panel":
-        counts = np.add.reduceat(np.append(mask, False).astype(np.int64), self.offsets[:-1])
-        counts[np.diff(self.offsets) == 0] = 0
+        kept_before = np.concatenate([[0], np.cumsum(mask)])
         return replace(
             self,
             values=self.values[mask],
             time=self.time[mask],
-            offsets=np.concatenate([[0], np.cumsum(counts)]),
+            offsets=kept_before[self.offsets],
         )
 
     @cached_property

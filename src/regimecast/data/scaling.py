@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
@@ -36,7 +36,7 @@ class FeatureScaler:
         *,
         interval: Interval,
         clip: float,
-    ) -> Self:
+    ) -> "FeatureScaler":
         """Statistics of the rows inside `interval`, NaN left out.
 
         Raises:
@@ -75,7 +75,7 @@ class FeatureScaler:
         }
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
+    def from_json(cls, value: Mapping[str, Any]) -> "FeatureScaler":
         """Inverse of `to_json`.
 
         Raises:

@@ -22,8 +22,8 @@ class RawBars:
     """Bars as they were found: not sorted, not checked, nothing dropped."""
 
     frame: pd.DataFrame
-    """Long: ``asset`` (str), ``time`` (datetime64[ns], naive UTC), then one float64 column per entry
-    of `columns`, among them at least ``close``."""
+    """Long: ``asset`` (str), ``time`` (datetime64[ns], naive UTC), then one float64 column per
+    entry of `columns`, among them at least ``close``."""
     columns: tuple[Column, ...]
     frequency: str
     calendar: str
@@ -54,8 +54,8 @@ def validate(frame: pd.DataFrame, columns: tuple[Column, ...], *, origin: str) -
         origin: file or other place the frame comes from, for messages.
 
     Raises:
-        DataError: no rows, no ``close``, a column is missing or twice there, a value is not what its
-            column holds. The message names the place, the column and the first offending row.
+        DataError: no rows, no ``close``, a column is missing or twice there, a value is not what
+            its column holds. The message names the place, the column and the first offending row.
     """
     names = [column.name for column in columns]
     if "close" not in names:

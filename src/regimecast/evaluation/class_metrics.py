@@ -39,7 +39,7 @@ def accuracy(
     truth: Int[np.ndarray, " M"],
     weight: Float[np.ndarray, " M"] | None = None,
 ) -> float | None:
-    """Share of cells whose most probable class came; of equally probable classes the first counts."""
+    """Share of cells whose most probable class came; of equally probable ones the first counts."""
     return weighted_mean((probabilities.argmax(axis=1) == truth).astype(np.float64), weight)
 
 

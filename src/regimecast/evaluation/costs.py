@@ -1,14 +1,11 @@
-"""What trading costs: one model for labels, backtests and simulated environments alike.
+"""What trading costs: one model for every backtest and every benchmark beside it.
 
 A profile is one yaml in ``conf/cost/``; all profiles hold the same fields.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from math import isfinite
-from typing import Any, Self
+from dataclasses import dataclass
 
-from regimecast.core.errors import ConfigError, did_you_mean
+from regimecast.evaluation.bounds import bounded
 
 __all__ = ["CostModel"]
 
@@ -21,7 +18,7 @@ class CostModel:
     so a round trip into a full position and out of it costs twice that.
 
     Raises:
-        ConfigError: a cost is negative, not a number, or at least the whole trade.
+        ConfigError: a cost is negative, not a number, or more than the whole trade.
     """
 
     name: str
@@ -33,12 +30,8 @@ class CostModel:
     """Fee for a short position, in basis points of its value a year, accrued per bar."""
 
     def __post_init__(self) -> None:
-        for field in fields(self)[1:]:
-            value = getattr(self, field.name)
-            if not (isfinite(value) and 0 <= value < 10_000):
-                raise ConfigError(
-                    f"cost.{field.name}={value!r} must be at least 0 and below 10000 basis points"
-                )
+        for key in ("commission_bps", "slippage_bps", "borrow_bps_per_year"):
+            bounded(f"cost.{key}", getattr(self, key), low=0.0, high=10_000.0)
 
     @property
     def per_side(self) -> float:
@@ -49,25 +42,3 @@ class CostModel:
     def round_trip(self) -> float:
         """Share of the traded value that getting in and out costs."""
         return 2 * self.per_side
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """Cost model of a ``conf/cost`` mapping.
-
-        Raises:
-            ConfigError: a key is unknown or missing, or a value is not a number.
-        """
-        names = [field.name for field in fields(cls)]
-        for key in config:
-            if key not in names:
-                raise ConfigError(
-                    f"cost has no parameter {key!r} (value {config[key]!r})."
-                    f"{did_you_mean(str(key), names)} Allowed: {', '.join(names)}"
-                )
-        if missing := [name for name in names if name not in config]:
-            raise ConfigError(f"cost needs {', '.join(missing)}")
-        try:
-            numbers = {name: float(config[name]) for name in names[1:]}
-        except (TypeError, ValueError) as error:
-            raise ConfigError(f"cost {dict(config)!r} has a value that is no number") from error
-        return cls(name=str(config["name"]), **numbers)

@@ -5,6 +5,8 @@ None where the metric does not exist: no cell, no weight, no variation. Weights 
 score and are normalised by their sum; left out, every cell counts the same.
 """
 
+from itertools import combinations
+
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
@@ -59,8 +61,9 @@ def pinball(
 ) -> float | None:
     """Pinball loss averaged over cells and over levels, in units of the target.
 
-    ρ_q(y, ŷ) = max(q (y - ŷ), (q - 1)(y - ŷ)), without the factor 2 that some authors put before it:
-    the median's pinball loss is half the absolute error. Koenker & Bassett (1978), Econometrica 46.
+    ρ_q(y, ŷ) = max(q (y - ŷ), (q - 1)(y - ŷ)), without the factor 2 that some authors put before
+    it: the median's pinball loss is half the absolute error. Koenker & Bassett (1978),
+    Econometrica 46.
     """
     share = np.full(len(levels), 1 / len(levels))
     return weighted_mean(_pinball_cells(quantiles, levels, actual, share), weight)
@@ -75,9 +78,9 @@ def crps(
     """Continuous ranked probability score, approximated from quantiles, in units of the target.
 
     CRPS = 2 ∫ ρ_q(y, F⁻¹(q)) dq over q in [0, 1]. The integral becomes a sum in which each level
-    stands for the part of [0, 1] that is nearer to it than to any other level. So levels need not be
-    equally spaced, and a lone median gives the absolute error. Few levels mean a coarse integral:
-    compare models of the same levels only. Gneiting & Ranjan (2011), JBES 29, eq. 13.
+    stands for the part of [0, 1] that is nearer to it than to any other level. So levels need not
+    be equally spaced, and a lone median gives the absolute error. Few levels make a coarse
+    integral. Gneiting & Ranjan (2011), Journal of Business & Economic Statistics 29.
 
     Raises:
         ValueError: levels do not ascend strictly.
@@ -120,12 +123,11 @@ def directional_accuracy(
 
 def central_intervals(levels: tuple[float, ...]) -> list[tuple[int, int, float]]:
     """(position of the lower level, of the upper, nominal coverage) of each symmetric pair."""
-    found: list[tuple[int, int, float]] = []
-    for low, level in enumerate(levels):
-        for high in range(low + 1, len(levels)):
-            if abs(level + levels[high] - 1) < 1e-6:
-                found.append((low, high, levels[high] - level))
-    return found
+    return [
+        (low, high, levels[high] - levels[low])
+        for low, high in combinations(range(len(levels)), 2)
+        if abs(levels[low] + levels[high] - 1) < 1e-6
+    ]
 
 
 def coverage(

@@ -28,7 +28,7 @@ def origin_rows(forecast: Forecast, panel: Panel) -> Int[np.ndarray, " N"]:
             )
     position = {name: code for code, name in enumerate(panel.assets)}
     asset = np.array([position[name] for name in forecast.assets], dtype=np.int64)[forecast.asset]
-    # (asset, time) as one integer: ascending along the panel, so that one search finds every origin.
+    # (asset, time) as one integer, ascending along the panel: one search finds every origin.
     times, code = np.unique(panel.time, return_inverse=True)
     key = panel.asset_of_row * len(times) + code
     origin = forecast.origin.astype("datetime64[ns]")
@@ -81,9 +81,9 @@ def _age(panel: Panel) -> Int[np.ndarray, " R"]:
     return np.arange(panel.n_rows) - panel.offsets[panel.asset_of_row]
 
 
-@no_type_check
+@no_type_check  # numba compiles the bare function, which a type checker's wrapper is not
 @numba.njit(cache=True)
-def _rolling_deviation(values, offsets, window):
+def _rolling_deviation(values, offsets, window):  # noqa: ANN202  # the compiler infers types
     # Two passes over each window: a running sum would carry an early rounding error or NaN onwards.
     result = np.full(len(values), np.nan)
     for asset in range(len(offsets) - 1):

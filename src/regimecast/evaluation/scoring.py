@@ -22,7 +22,7 @@ _WEIGHTED = frozenset(
 
 
 def evaluate(forecast: Forecast, outcomes: Outcomes, *, prefix: str = "test") -> Metrics:
-    """Metrics keyed ``test/mae``, ``test/weighted_mae``, ``test/regime=crash/mae``, ``test/step=1/n``.
+    """Metrics as ``test/mae``, ``test/weighted_mae``, ``test/regime=crash/n``, ``test/step=1/mae``.
 
     Cells that are not known (`Outcomes.mask`) are left out. Regimes are those known at the origin;
     one without a sample has n = 0 and null metrics, and `episodes` counts the separate spells that
@@ -61,7 +61,7 @@ def evaluate(forecast: Forecast, outcomes: Outcomes, *, prefix: str = "test") ->
 
 
 def reported_steps(horizon: int) -> tuple[int, ...]:
-    """Steps from 1 that get metrics of their own: all up to 12, else 1, 2, 4, 8, ... and the last."""
+    """Steps that get metrics of their own: all up to 12, else 1, 2, 4, 8, ... and the last."""
     if horizon <= 12:
         return tuple(range(1, horizon + 1))
     return (*(2**power for power in range(horizon.bit_length()) if 2**power < horizon), horizon)
@@ -114,8 +114,8 @@ class _Cells:
             if not finite.all():
                 row = int(self.row[~finite][0])
                 raise SpecError(
-                    f"{int((~finite).sum())} of {len(finite)} known cells have a {what} that is NaN "
-                    f"or infinite, first for {forecast.assets[int(forecast.asset[row])]!r} "
+                    f"the {what} is NaN or infinite in {int((~finite).sum())} of {len(finite)} "
+                    f"known cells, first for {forecast.assets[int(forecast.asset[row])]!r} "
                     f"at {forecast.origin[row]}"
                 )
 

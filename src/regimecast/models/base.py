@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float
@@ -39,6 +39,8 @@ class Capabilities:
     tasks: frozenset[Task]
     kinds: frozenset[ForecastKind]
     """Kinds of forecast it can make, hence losses it can be trained with."""
+    losses: frozenset[str] | None = None
+    """Names of the losses it can stand for; None is every loss of these kinds."""
     past: bool = False
     """Uses past covariates beyond the target's own history."""
     known: bool = False
@@ -65,7 +67,7 @@ class BaseTimeSeriesModel(ABC):
 
     _params: dict[str, Any]
 
-    def __new__(cls, **params: Any) -> Self:
+    def __new__(cls, **params: Any) -> "BaseTimeSeriesModel":
         """Remembers the parameters, so that `save` can store what rebuilds the model."""
         model = super().__new__(cls)
         model._params = {key: value for key, value in params.items() if key not in {"spec", "loss"}}
@@ -117,7 +119,7 @@ class BaseTimeSeriesModel(ABC):
         )
 
     @classmethod
-    def load(cls, folder: Path, *, spec: DataSpec | None = None) -> Self:
+    def load(cls, folder: Path, *, spec: DataSpec | None = None) -> "BaseTimeSeriesModel":
         """Model of a folder that `save` wrote.
 
         Args:
@@ -154,6 +156,12 @@ class BaseTimeSeriesModel(ABC):
             raise SpecError(
                 f"model {self.name!r} cannot be trained with loss={self.loss.name}, which makes "
                 f"{self.loss.kind}; it can make: {able}"
+            )
+        losses = self.capabilities.losses
+        if losses is not None and self.loss.name not in losses:
+            raise SpecError(
+                f"model {self.name!r} cannot be trained with loss={self.loss.name}; "
+                f"it can be trained with: {', '.join(sorted(losses))}"
             )
 
     def _unused_channels(self) -> tuple[str, ...]:

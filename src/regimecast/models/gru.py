@@ -57,18 +57,16 @@ class GRU(NeuralForecastModel):
         )
         return dict(params)
 
-    def adjust(self, network: nn.Module) -> None:
+    def adjust(self, network: Any) -> None:
         """Lets every step start from the newest state.
 
         The library decodes step h of H from the state of bar L - H + h, so that all steps but the
         last would forecast without having seen the newest bars.
         """
-        encoder = network.hist_encoder
-        assert isinstance(encoder, nn.GRU)
-        network.hist_encoder = _NewestState(encoder, self.spec.horizon)
-        network.input_size = max(self.spec.context_length, self.spec.horizon)  # type: ignore[assignment]
-        if hasattr(network, "upsample_sequence"):
-            del network.upsample_sequence
+        network.hist_encoder = _NewestState(network.hist_encoder, self.spec.horizon)
+        if self.spec.horizon > self.spec.context_length:
+            # The library would stretch the states of the context over the horizon.
+            network.upsample_sequence = nn.Identity()
 
 
 class _NewestState(nn.Module):

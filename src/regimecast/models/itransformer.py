@@ -21,8 +21,8 @@ class ITransformer(NeuralForecastModel):
     Args:
         spec: see `BaseTimeSeriesModel`.
         loss: see `BaseTimeSeriesModel`.
-        hidden_size: width; a multiple of `n_heads`.
-        n_heads: attention heads.
+        hidden_size: width.
+        n_heads: attention heads, each hidden_size // n_heads wide.
         e_layers: Transformer layers.
         d_ff: width of the feed-forward layers.
         dropout: dropout of every layer.

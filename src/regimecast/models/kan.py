@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from torch import nn
+
 from regimecast.core.types import DataSpec
 from regimecast.models.base import ModelRegistry
 from regimecast.models.neuralforecast import NeuralForecastModel, using
@@ -43,3 +45,13 @@ class KAN(NeuralForecastModel):
         grid_range: Sequence[float],
     ) -> None:
         super().__init__(spec=spec, loss=loss)
+
+    def adjust(self, network: Any) -> None:
+        """Draws the splines' small initial coefficients.
+
+        The library draws points and solves for the coefficients with more unknowns than equations,
+        and the last bit of that solution changes from run to run.
+        """
+        for layer in network.layers:
+            bound = layer.scale_noise / (2 * layer.grid_size)
+            nn.init.uniform_(layer.spline_weight, -bound, bound)

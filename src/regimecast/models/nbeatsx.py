@@ -22,7 +22,7 @@ class NBEATSx(NeuralForecastModel):
     Args:
         spec: see `BaseTimeSeriesModel`.
         loss: see `BaseTimeSeriesModel`.
-        stack_types: ``identity``, ``trend``, ``seasonality`` or ``exogenous``, one per stack.
+        stack_types: ``identity``, ``trend`` or ``seasonality``, one per stack.
         n_blocks: blocks of each stack.
         mlp_units: inputs and outputs of each hidden layer.
         n_polynomials: degree of the trend basis.
@@ -56,6 +56,8 @@ class NBEATSx(NeuralForecastModel):
         self.require(
             len(params["n_blocks"]) == stacks, "n_blocks", f"{stacks} values, one per stack"
         )
+        kinds = ("identity", "trend", "seasonality")
+        self.require(set(params["stack_types"]) <= set(kinds), "stack_types", ", ".join(kinds))
         if self.spec.horizon > 1:
             return dict(params)
         free = {"trend": "identity", "seasonality": "identity"}

@@ -115,7 +115,10 @@ class NeuralModel(BaseTimeSeriesModel):
         path = folder / _STATE
         try:
             with safe_open(path, framework="pt") as file:
-                tensors: dict[str, Tensor] = {key: file.get_tensor(key) for key in file.keys()}
+                tensors: dict[str, Tensor] = {
+                    key: file.get_tensor(key)
+                    for key in file.keys()  # noqa: SIM118  # the file itself cannot be iterated
+                }
                 device = (file.metadata() or {}).get("device", "cpu")
             with seeded(0):
                 network = self.build_network()

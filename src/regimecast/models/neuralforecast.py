@@ -1,22 +1,21 @@
-"""Networks of the neuralforecast library behind our contract; one small file per network uses this.
+"""Networks of the neuralforecast library behind our contract.
 
-Only the networks are used: neuralforecast's trainer, data sets, scalers and losses are not. A network
-is a submodule of ours and gets its windows as a dictionary, built from a `Batch`. Importing
-neuralforecast takes seconds, so it happens when a network is built, not when a model is named.
+Only the networks are used: the library's trainer, data sets, scalers and losses are not. A network
+is a submodule of ours and gets its windows as a dictionary, built from a `Batch`. Importing the
+library takes seconds, so it happens when a network is built, not when a model is named.
 
-A model's file states the network's class, the covariates it can use, and its hyper-parameters, whose
-names are the library's own: what the constructor is given reaches the network by name.
+A model's own small file states the network's class, the covariates it can use and its
+hyper-parameters. Their names are the library's: what the constructor gets reaches the network by
+name, through the parameters that every model remembers.
 """
 
 import logging
 import os
-import random
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -26,6 +25,7 @@ from regimecast.core.errors import SpecError
 from regimecast.core.types import DataSpec, ForecastKind, Task
 from regimecast.models.base import Capabilities
 from regimecast.models.neural import NeuralModel
+from regimecast.training.seeding import seeded
 
 __all__ = ["NeuralForecastModel", "WindowsNetwork", "using"]
 
@@ -69,8 +69,8 @@ class NeuralForecastModel(NeuralModel):
         """
         return dict(self._params)
 
-    def adjust(self, network: nn.Module) -> None:
-        """Repairs a freshly built network where the library's own falls short; by default nothing."""
+    def adjust(self, network: Any) -> None:
+        """Repairs a freshly built network where the library falls short; by default nothing."""
 
     def require(self, holds: bool, key: str, allowed: str) -> None:
         """Raises `SpecError` naming a hyper-parameter, its value and what is allowed."""
@@ -88,7 +88,7 @@ class NeuralForecastModel(NeuralModel):
         seed = int(torch.randint(2**31, ()))
         arguments = self.arguments()
         try:
-            with _contained():
+            with _contained(seed):
                 network = WindowsNetwork(
                     self._create(seed, arguments),
                     horizon=self.spec.horizon,
@@ -212,7 +212,7 @@ def _try_out(network: WindowsNetwork, spec: DataSpec) -> None:
 
 
 @contextmanager
-def _contained() -> Iterator[None]:
+def _contained(seed: int) -> Iterator[None]:
     """Leaves random state, environment and log as they were.
 
     Every constructor of neuralforecast seeds Python, numpy and torch for the whole process, sets
@@ -220,21 +220,13 @@ def _contained() -> Iterator[None]:
     """
     variables = {key: os.environ.get(key) for key in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS")}
     log = logging.getLogger("lightning_fabric.utilities.seed")
-    disabled = log.disabled
-    python_state = random.getstate()
-    numpy_state = np.random.get_state()  # noqa: NPY002  # the library seeds the legacy generator
+    disabled, log.disabled = log.disabled, True
     try:
-        log.disabled = True
-        with (
-            torch.random.fork_rng(devices=range(torch.cuda.device_count())),
-            warnings.catch_warnings(),
-        ):
+        with seeded(seed), warnings.catch_warnings():
             # TiDE makes a layer for zero past channels, which `adjust` removes.
             warnings.filterwarnings("ignore", "Initializing zero-element tensors is a no-op")
             yield
     finally:
-        np.random.set_state(numpy_state)  # noqa: NPY002  # as above
-        random.setstate(python_state)
         log.disabled = disabled
         for key, value in variables.items():
             if value is None:

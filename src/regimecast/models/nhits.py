@@ -12,7 +12,7 @@ __all__ = ["NHITS"]
 
 @ModelRegistry.register("nhits")
 class NHITS(NeuralForecastModel):
-    """Stacks of MLPs, each reading the window at its own rate and forecasting at its own resolution.
+    """Stacks of MLPs, each with its own rate of reading and its own resolution of forecasting.
 
     Challu et al. (2023), N-HiTS: Neural Hierarchical Interpolation for Time Series Forecasting,
     AAAI, https://arxiv.org/abs/2201.12886.

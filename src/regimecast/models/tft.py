@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from torch import nn
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from regimecast.core.types import DataSpec
 from regimecast.models.base import ModelRegistry
@@ -56,10 +58,40 @@ class TFT(NeuralForecastModel):
         self.require(params["rnn_type"] in ("lstm", "gru"), "rnn_type", "lstm, gru")
         return dict(params)
 
-    def adjust(self, network: nn.Module) -> None:
-        """Drops the attention maps that the library keeps of every step, and with them its graph."""
-        network.register_forward_hook(_forget_weights)
+    def adjust(self, network: Any) -> None:
+        """Makes variable selection faster and drops what is not used.
+
+        The library keeps the attention maps of the last step, and with them the graph that led
+        there. Its selection of static channels has a layer for a context that it never gets.
+        """
+        encoder = network.temporal_encoder
+        encoder.history_vsn = _VariableSelection(encoder.history_vsn)
+        encoder.future_vsn = _VariableSelection(encoder.future_vsn)
+        if self.spec.static:
+            del network.static_encoder.vsn.joint_grn.lin_c
+        network.register_forward_hook(_forget_maps)
 
 
-def _forget_weights(network: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-    network.interpretability_params.clear()  # type: ignore[operator]  # a dict on an untyped class
+class _VariableSelection(nn.Module):
+    """The library's variable selection, to the bit, in less than half the time.
+
+    It takes the variables apart at once: one by one, each of the V slices would get a gradient as
+    large as all of them.
+    """
+
+    def __init__(self, selection: Any) -> None:
+        super().__init__()
+        self.joint_grn = selection.joint_grn
+        self.var_grns = selection.var_grns
+
+    def forward(
+        self, embedded: Float[Tensor, "B T V D"], context: Float[Tensor, "B D"] | None
+    ) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "B T V"]]:
+        share = self.joint_grn(embedded.flatten(2), c=context).softmax(-1)
+        variables = zip(self.var_grns, embedded.unbind(2), strict=True)
+        transformed = torch.stack([gate(variable) for gate, variable in variables], dim=-1)
+        return (transformed @ share.unsqueeze(-1)).squeeze(-1), share
+
+
+def _forget_maps(network: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    network.interpretability_params.clear()

@@ -51,7 +51,7 @@ class TiDE(NeuralForecastModel):
     ) -> None:
         super().__init__(spec=spec, loss=loss)
 
-    def adjust(self, network: nn.Module) -> None:
+    def adjust(self, network: Any) -> None:
         """Takes the norm off the output and removes a layer that would have no input.
 
         A layer norm over P outputs fixes their mean and variance: with P = 1 the output would be a

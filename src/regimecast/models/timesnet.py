@@ -19,8 +19,8 @@ __all__ = ["TimesNet"]
 class TimesNet(NeuralForecastModel):
     """Folds each window by its strongest periods and convolves within and across periods.
 
-    It uses known covariates over the context only. Wu et al. (2023), TimesNet: Temporal 2D-Variation
-    Modeling for General Time Series Analysis, ICLR, https://arxiv.org/abs/2210.02186.
+    It uses known covariates over the context only. Wu et al. (2023), TimesNet: Temporal
+    2D-Variation Modeling for General Time Series Analysis, ICLR, https://arxiv.org/abs/2210.02186.
 
     Args:
         spec: see `BaseTimeSeriesModel`.
@@ -60,17 +60,14 @@ class TimesNet(NeuralForecastModel):
         )
         return dict(self._params)
 
-    def adjust(self, network: nn.Module) -> None:
+    def adjust(self, network: Any) -> None:
         """Lets every window choose its own periods.
 
         The library takes them from the mean spectrum of the batch, so that a forecast would depend
         on the windows, later ones too, that happen to share its batch.
         """
-        blocks = network.model
-        assert isinstance(blocks, nn.ModuleList)
-        network.model = nn.ModuleList(
-            _PeriodBlock(block.conv, self._params["top_k"]) for block in blocks
-        )
+        top_k = self._params["top_k"]
+        network.model = nn.ModuleList(_PeriodBlock(block.conv, top_k) for block in network.model)
 
 
 class _PeriodBlock(nn.Module):
@@ -95,7 +92,8 @@ class _PeriodBlock(nn.Module):
         # One convolution per distinct period, over all windows that chose it.
         for bars in period.unique().tolist():
             window, rank = (period == bars).nonzero(as_tuple=True)
-            folded = F.pad(x[window], (0, 0, 0, -length % bars)).unflatten(1, (-1, bars))
+            padded = F.pad(x[window], (0, 0, 0, -length % bars))
+            folded = padded.reshape(len(window), -1, bars, x.shape[2])
             convolved = self.conv(folded.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
             branches[window, rank] = convolved.flatten(1, 2)[:, :length].to(branches.dtype)
         return x + torch.einsum("bk,bktc->btc", strength.softmax(1), branches)

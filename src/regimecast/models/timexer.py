@@ -20,9 +20,9 @@ class TimeXer(NeuralForecastModel):
     Args:
         spec: see `BaseTimeSeriesModel`.
         loss: see `BaseTimeSeriesModel`.
-        patch_len: bars per patch; a divisor of the context length, or the newest bars would be lost.
-        hidden_size: width; a multiple of `n_heads`.
-        n_heads: attention heads.
+        patch_len: bars per patch; divides the context length, or the newest bars would be lost.
+        hidden_size: width.
+        n_heads: attention heads, each hidden_size // n_heads wide.
         e_layers: Transformer layers.
         d_ff: width of the feed-forward layers.
         dropout: dropout of every layer.

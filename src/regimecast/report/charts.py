@@ -1,23 +1,38 @@
-"""A run's charts, each with its title, the one sentence that says how to read it, and its controls."""
+"""A run's charts, each with its title, the sentence that says how to read it, and its controls."""
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from markupsafe import Markup
 
 from regimecast.core.types import REGIMES, ForecastKind
-from regimecast.report import figures, forecast_figures
+from regimecast.report import calibration_figures, figures, forecast_figures, metric_figures
 from regimecast.report.forecast_figures import forecast_kind, level_columns
-from regimecast.report.numbers import metric_title, percent, plain
+from regimecast.report.numbers import headline, metric_title, percent, plain
 from regimecast.report.palette import regime_title
-from regimecast.report.run_folder import RunFolder
+from regimecast.report.run_files import RunFiles
 
-__all__ = ["Chart", "ERRORS", "forecast_charts", "money_charts", "regime_charts", "training_charts"]
+__all__ = [
+    "ERRORS",
+    "Chart",
+    "forecast_charts",
+    "money_charts",
+    "regime_charts",
+    "script_json",
+    "training_charts",
+]
 
-ERRORS = ("pinball", "crps", "log_loss", "brier", "mae", "mase", "rmse", "mse", "hit_rate", "accuracy")
-"""Forecast metrics in the order in which a page prefers them."""
+ERRORS = ("crps", "log_loss", "pinball", "mae", "brier", "rmse")
+"""Forecast errors, lower is better, in the order in which a page prefers them.
+
+CRPS comes first because runs with different quantile levels can be compared by it.
+"""
+
+_METRICS = 3
+"""Errors shown by regime as charts; the table holds all of them."""
 
 _ASSETS = 12
 """Assets that one fan can switch between."""
@@ -36,6 +51,13 @@ class Chart:
     """Axis that a button may make logarithmic."""
     choices: tuple[str, ...] = ()
     """Assets to choose from; the traces of the chosen one are shown."""
+    small: bool = False
+    """Whether several of its kind stand side by side."""
+
+    @cached_property
+    def json(self) -> Markup:
+        """The figure as json that cannot end the script element it stands in."""
+        return script_json(str(self.figure.to_json()))
 
     @property
     def height(self) -> int:
@@ -43,7 +65,7 @@ class Chart:
         return int(self.figure.layout.height)
 
 
-def money_charts(run: RunFolder) -> list[Chart]:
+def money_charts(run: RunFiles) -> list[Chart]:
     """Equity after costs with drawdown."""
     if run.returns is None:
         return []
@@ -51,15 +73,16 @@ def money_charts(run: RunFolder) -> list[Chart]:
         Chart(
             "equity",
             "Equity after costs, and drawdown",
-            "Each line is the growth of 1 invested at the first out-of-sample bar; below, the loss "
-            "since the highest point so far; the background is the regime known at each bar's close.",
+            "Each line is the growth of 1 invested at the first out-of-sample bar; below it, the "
+            "loss since the highest point so far; the background is the regime known at the time. "
+            "Drag to zoom, double-click to see all.",
             figures.equity(run.returns),
             log_axis="yaxis2",
         )
     ]
 
 
-def forecast_charts(run: RunFolder) -> list[Chart]:
+def forecast_charts(run: RunFiles) -> list[Chart]:
     """Fan through time, fans of single forecasts, calibration."""
     table = run.predictions
     if table is None:
@@ -69,30 +92,33 @@ def forecast_charts(run: RunFolder) -> list[Chart]:
     captions = {
         ForecastKind.QUANTILES: (
             "Forecast fan against what happened",
-            f"At each origin, the forecast of the log return over the next {horizon} bars (bands and "
-            f"median) and the return that followed (dark line). {_coverage(table)}",
+            f"At each origin, the forecast of the log return over the next {horizon} bars (bands "
+            f"and median) and the return that followed (thin line). {_coverage(table)}",
         ),
         ForecastKind.PROBABILITIES: (
             "Class probabilities against what happened",
-            "The height of each area is the probability given to that class at the origin; the marks "
-            "along the top show the class that came true.",
+            "The height of each area is the probability given to that class at the origin; the "
+            "marks along the top show the class that came true.",
         ),
         ForecastKind.POSITIONS: (
             "Position through time",
-            "The position chosen at each origin, from −1 (fully short) to 1 (fully long); it trades "
-            "at the next bar.",
+            "The position chosen at each origin, from −1 (fully short) to 1 (fully long); it "
+            "trades at the next bar.",
         ),
     }
     title, caption = captions[kind]
+    if table["origin"].nunique() > forecast_figures.FIRST_SEEN:
+        caption += (
+            f" The last {forecast_figures.FIRST_SEEN} origins come first; double-click for all."
+        )
     choices = assets if len(assets) > 1 else ()
     charts = [Chart("fan", title, caption, forecast_figures.fan(table, assets), choices=choices)]
     if kind is ForecastKind.QUANTILES and horizon > 1:
         charts += _paths(table, assets[0])
-    charts.append(_calibration(table, kind, horizon))
-    return charts
+    return [*charts, _calibration(table, kind, horizon), *_by_step(run)]
 
 
-def regime_charts(run: RunFolder) -> list[Chart]:
+def regime_charts(run: RunFiles) -> list[Chart]:
     """Timeline of the regimes, and the main forecast metrics by regime."""
     charts = []
     if run.returns is not None:
@@ -100,8 +126,8 @@ def regime_charts(run: RunFolder) -> list[Chart]:
             Chart(
                 "regimes",
                 "Regime timeline",
-                "Each bar of colour is an unbroken stretch of one regime as it was known at the time; "
-                "the percentage is its share of all bars.",
+                "Each block is an unbroken stretch of one regime as it was known at the time; the "
+                "percentage is its share of all bars.",
                 figures.regime_timeline(run.returns),
             )
         )
@@ -117,26 +143,27 @@ def regime_charts(run: RunFolder) -> list[Chart]:
             charts.append(
                 Chart(
                     f"regime-{metric}",
-                    f"{metric_title(metric).capitalize() if metric.islower() and len(metric) > 4 else metric_title(metric)} by regime",
-                    "Measured on test forecasts made while each regime was known; the dashed line is "
-                    "the value over all of them, n the number of forecast steps.",
-                    figures.metric_by_regime(values, counts, overall, metric_title(metric)),
+                    f"{headline(metric_title(metric))} by regime",
+                    "Measured on the test forecasts made in each regime, and on all of them; n is "
+                    "the number of forecast steps, lower is better.",
+                    metric_figures.metric_by_regime(values, counts, overall, metric_title(metric)),
+                    small=True,
                 )
             )
-    return charts[:4]
+    return charts[: 1 + _METRICS]
 
 
-def training_charts(run: RunFolder) -> list[Chart]:
+def training_charts(run: RunFiles) -> list[Chart]:
     """Loss by epoch and fold."""
-    figure = figures.training_curves(run.folds)
+    figure = metric_figures.training_curves(run.folds)
     if figure is None:
         return []
     return [
         Chart(
             "training",
             "Training curves",
-            "Dotted lines are the training loss, solid lines the validation loss, a colour per fold; "
-            "the diamond is the epoch whose weights were kept.",
+            "Dotted lines are the training loss, solid lines the validation loss, a colour per "
+            "fold; the diamond is the epoch whose weights were kept.",
             figure,
         )
     ]
@@ -163,6 +190,7 @@ def _paths(table: pd.DataFrame, asset: str) -> list[Chart]:
                 f"{row['origin']:%Y-%m-%d}{note}",
                 f"Regime at the origin: {known}.",
                 forecast_figures.fan_paths(table, asset, row["origin"]),
+                small=True,
             )
         )
     return charts
@@ -172,23 +200,43 @@ def _calibration(table: pd.DataFrame, kind: ForecastKind, horizon: int) -> Chart
     if kind is ForecastKind.POSITIONS:
         title = "Position against the return that followed"
         caption = (
-            "Forecasts are sorted by position into fifths; a rising line means that larger positions "
-            "were followed by larger returns. Bars are 95 % intervals."
+            "Forecasts are sorted by position into fifths; a rising line means that larger "
+            "positions were followed by larger returns. Bars are 95% intervals."
         )
     elif kind is ForecastKind.PROBABILITIES:
         title = "Calibration"
         caption = (
-            "Forecasts are sorted by stated probability into tenths; points on the diagonal came true "
-            "as often as stated, points below it less often. Bars are 95 % intervals."
+            "Forecasts are sorted by stated probability into tenths; points on the diagonal came "
+            "true as often as stated, points below it less often. Bars are 95% intervals."
         )
     else:
         title = "Calibration"
         caption = (
-            "For each stated quantile, the share of outcomes that fell below it; on the diagonal the "
-            f"forecast is honest. Bars are 95 % intervals for one independent forecast in {horizon}; "
-            "click a regime in the legend to add it."
+            "For each stated quantile, the share of outcomes that fell below it; on the diagonal "
+            "the forecast is honest. Bars are 95% intervals that count one forecast in "
+            f"{horizon} as independent; click a regime in the legend to add it."
         )
-    return Chart("calibration", title, caption, forecast_figures.calibration(table))
+    return Chart("calibration", title, caption, calibration_figures.calibration(table))
+
+
+def _by_step(run: RunFiles) -> list[Chart]:
+    for metric in ERRORS:
+        values = {
+            step: value
+            for step in range(1, 1001)
+            if (value := plain(run.forecast.get(f"test/step={step}/{metric}"))) is not None
+        }
+        if len(values) > 1:
+            return [
+                Chart(
+                    "steps",
+                    f"{headline(metric_title(metric))} by step",
+                    "How the error grows the further ahead a forecast looks, over all regimes; a "
+                    "random walk's grows with the square root of the step.",
+                    metric_figures.error_by_step(values, metric_title(metric)),
+                )
+            ]
+    return []
 
 
 def _coverage(table: pd.DataFrame) -> str:
@@ -205,9 +253,8 @@ def _coverage(table: pd.DataFrame) -> str:
     )
 
 
-def figure_json(figure: Any) -> str:
-    """A figure as json that cannot end the script element it stands in."""
-    text = str(figure.to_json())
+def script_json(text: str) -> Markup:
+    """Json made safe to stand inside a script element: nothing in it can close the element."""
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
+    return Markup(text)  # noqa: S704  # the characters that HTML reads are escaped above

@@ -1,9 +1,9 @@
-"""Figures of a run's money, regimes and training: data frames in, plotly figures out.
+"""Figures of a run's money and regimes: data frames in, plotly figures out.
 
 Each figure stands on its own and can be shown in a notebook: ``equity(returns).show()``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,26 +14,23 @@ from regimecast.core.types import REGIMES
 from regimecast.report.palette import (
     BUY_AND_HOLD,
     GROSS,
-    INK,
     LINES,
-    MUTED,
     NAIVE,
     REGIME_COLOURS,
     STRATEGY,
     axis,
     figure,
+    plain_text,
     regime_title,
     translucent,
 )
-from regimecast.report.series import evenly, regime_spans, thin_equity
+from regimecast.report.series import evenly, regime_spans, single, stamps, thin_equity
 
 __all__ = [
     "SERIES",
     "equity",
     "equity_overlay",
-    "metric_by_regime",
     "regime_timeline",
-    "training_curves",
 ]
 
 SERIES: dict[str, tuple[str, str, str]] = {
@@ -53,16 +50,23 @@ def equity(returns: pd.DataFrame) -> go.Figure:
     """
     thin = thin_equity(returns)
     time = thin["time"].to_numpy()
+    x = stamps(time)
     chart = figure(
         520,
-        xaxis=axis(anchor="y3", type="date", range=[time[0], time[-1]]),
+        xaxis=axis(anchor="y3", type="date", range=[x[0], x[-1]]),
         yaxis=_background([0.36, 1.0]),
         yaxis2=axis(
             "growth of 1", overlaying="y", domain=[0.36, 1.0], side="left", tickformat="~g"
         ),
         yaxis3=_background([0.0, 0.29]),
         yaxis4=axis(
-            "drawdown", overlaying="y3", domain=[0.0, 0.29], side="left", tickformat=".0%"
+            "drawdown",
+            overlaying="y3",
+            domain=[0.0, 0.29],
+            side="left",
+            tickformat=".0%",
+            rangemode="tozero",
+            nticks=5,
         ),
     )
     _add_bands(chart, time, thin["regime"].to_numpy(), ("y", "y3"))
@@ -70,14 +74,14 @@ def equity(returns: pd.DataFrame) -> go.Figure:
         if name not in thin:
             continue
         line = {"color": colour, "dash": dash, "width": 2.2 if name == "strategy" else 1.3}
-        common: dict[str, Any] = {"x": time, "name": title, "legendgroup": name, "line": line}
+        common: dict[str, Any] = {"x": x, "name": title, "legendgroup": name, "line": line}
         chart.add_scatter(
-            **common, y=_small(thin[name]), yaxis="y2", hovertemplate="%{y:.3f}", mode="lines"
+            **common, y=single(thin[name]), yaxis="y2", hovertemplate="%{y:.3f}", mode="lines"
         )
         if name != "gross":
             chart.add_scatter(
                 **common,
-                y=_small(thin[f"{name}/drawdown"]),
+                y=single(thin[f"{name}/drawdown"]),
                 yaxis="y4",
                 mode="lines",
                 showlegend=False,
@@ -85,6 +89,9 @@ def equity(returns: pd.DataFrame) -> go.Figure:
                 fill="tozeroy" if name == "strategy" else None,
                 fillcolor=translucent(STRATEGY, 0.14),
             )
+    # Drawn back to front; named front to back.
+    for rank, name in enumerate(reversed(SERIES)):
+        chart.update_traces(legendrank=rank, selector={"legendgroup": name})
     return chart
 
 
@@ -99,15 +106,13 @@ def equity_overlay(curves: Mapping[str, pd.DataFrame]) -> go.Figure:
         xaxis=axis(type="date"),
         yaxis=axis("growth of 1", tickformat="~g"),
         hovermode="x",
-        margin={"l": 8, "r": 12, "t": 12, "b": 8},
-        legend={"orientation": "h", "y": -0.12, "yanchor": "top", "x": 0},
     )
     for index, (label, returns) in enumerate(curves.items()):
         thin = thin_equity(returns, at_most=1500)
         chart.add_scatter(
-            x=thin["time"].to_numpy(),
-            y=_small(thin["strategy"]),
-            name=_plain(label),
+            x=stamps(thin["time"].to_numpy()),
+            y=single(thin["strategy"]),
+            name=plain_text(label),
             mode="lines",
             line={
                 "color": LINES[index % len(LINES)],
@@ -120,8 +125,8 @@ def equity_overlay(curves: Mapping[str, pd.DataFrame]) -> go.Figure:
     if "buy_and_hold" in longest:
         thin = thin_equity(longest, at_most=1500)
         chart.add_scatter(
-            x=thin["time"].to_numpy(),
-            y=_small(thin["buy_and_hold"]),
+            x=stamps(thin["time"].to_numpy()),
+            y=single(thin["buy_and_hold"]),
             name="buy and hold",
             mode="lines",
             line={"color": BUY_AND_HOLD, "width": 1.3, "dash": "dash"},
@@ -150,6 +155,7 @@ def regime_timeline(returns: pd.DataFrame) -> go.Figure:
         showlegend=False,
         margin={"l": 8, "r": 12, "t": 8, "b": 8},
     )
+    chart.update_xaxes(range=stamps(thin["time"].to_numpy()[[0, -1]]))
     for code in lanes:
         own = [span for span in spans if span[0] == REGIMES[code]]
         start = np.array([span[1] for span in own], dtype="datetime64[ms]")
@@ -170,100 +176,6 @@ def regime_timeline(returns: pd.DataFrame) -> go.Figure:
     return chart
 
 
-def training_curves(folds: Sequence[Mapping[str, Any]]) -> go.Figure | None:
-    """Training and validation loss by epoch and fold, the kept epoch marked.
-
-    Args:
-        folds: the ``folds`` of ``metrics.json``.
-
-    Returns:
-        None where no fold kept a history, as for a model that is not trained.
-    """
-    chart = figure(
-        360,
-        xaxis=axis("epoch (boosting round for trees)", rangemode="tozero"),
-        yaxis=axis("loss"),
-        hovermode="closest",
-    )
-    for index, fold in enumerate(folds):
-        fit = fold.get("fit") or {}
-        history = pd.DataFrame(fit.get("history") or [])
-        colour, name = LINES[index % len(LINES)], f"fold {fold.get('fold', index)}"
-        if history.empty or "epoch" not in history:
-            continue
-        for column, title, dash, width in (
-            ("train/loss", "training", "dot", 1.3),
-            ("val/loss", "validation", "solid", 2.0),
-        ):
-            if column not in history:
-                continue
-            known = history.dropna(subset=[column])
-            chart.add_scatter(
-                x=known["epoch"].to_numpy(),
-                y=known[column].to_numpy(np.float64),
-                name=f"{name}, {title}" if index == 0 else name,
-                mode="lines",
-                legendgroup=name,
-                showlegend=index == 0 or column == "val/loss",
-                line={"color": colour, "dash": dash, "width": width},
-                hovertemplate=f"{name}, {title}<br>epoch %{{x}}: %{{y:.4g}}<extra></extra>",
-            )
-        best = fit.get("best_epoch")
-        if best is not None and "val/loss" in history:
-            kept = history.loc[history["epoch"] == best]
-            chart.add_scatter(
-                x=kept["epoch"].to_numpy(),
-                y=kept["val/loss"].to_numpy(np.float64),
-                name=name,
-                mode="markers",
-                legendgroup=name,
-                showlegend=False,
-                marker={"color": colour, "size": 10, "symbol": "diamond"},
-                hovertemplate=f"{name}, kept<br>epoch %{{x}}: %{{y:.4g}}<extra></extra>",
-            )
-    return chart if chart.data else None
-
-
-def metric_by_regime(
-    values: Mapping[str, float], counts: Mapping[str, int], overall: float | None, title: str
-) -> go.Figure:
-    """One metric as a bar per regime, the overall value as a line, the number of forecasts below.
-
-    Args:
-        values: value per regime name.
-        counts: forecasts per regime name.
-        overall: value over all forecasts.
-        title: what the metric is called.
-    """
-    names = [name for name in REGIMES if values.get(name) is not None]
-    labels = [
-        f"{regime_title(name).replace(' ', '<br>')}<br>n = {counts.get(name, 0):,}"
-        for name in names
-    ]
-    chart = figure(
-        290,
-        xaxis=axis(type="category", showgrid=False, tickangle=0),
-        yaxis=axis(title, rangemode="tozero"),
-        hovermode="closest",
-        showlegend=False,
-        bargap=0.35,
-        margin={"l": 8, "r": 8, "t": 22, "b": 8},
-    )
-    chart.add_bar(
-        x=labels,
-        y=[values[name] for name in names],
-        marker={"color": [REGIME_COLOURS[name] for name in names]},
-        text=[f"{values[name]:.3g}" for name in names],
-        textposition="outside",
-        cliponaxis=False,
-        textfont={"color": INK, "size": 11},
-        hovertemplate="%{x}<br>%{y:.4g}<extra></extra>",
-    )
-    if overall is not None:
-        chart.add_hline(y=overall, line={"color": MUTED, "dash": "dash", "width": 1.2})
-    return chart
-
-
 def _background(domain: list[float]) -> dict[str, Any]:
     """Hidden axis from 0 to 1 that the regime bands of one panel are drawn on."""
     return {"domain": domain, "range": [0, 1], "visible": False, "fixedrange": True}
@@ -279,7 +191,7 @@ def _add_bands(
         y = [value for span in spans if span[0] == name for value in (1, 0)]
         for panel in axes:
             chart.add_scatter(
-                x=np.array(x),
+                x=stamps(np.array(x)),
                 y=y,
                 yaxis=panel,
                 name=regime_title(name),
@@ -288,16 +200,6 @@ def _add_bands(
                 mode="lines",
                 line={"shape": "hv", "width": 0, "color": REGIME_COLOURS[name]},
                 fill="tozeroy",
-                fillcolor=translucent(REGIME_COLOURS[name], 0.24),
+                fillcolor=translucent(REGIME_COLOURS[name], 0.14 if name == "normal" else 0.26),
                 hoverinfo="skip",
             )
-
-
-def _small(values: pd.Series) -> np.ndarray:
-    """Values in single precision, which is ample for a screen and halves the page."""
-    return values.to_numpy(np.float32)
-
-
-def _plain(label: str) -> str:
-    """Text that plotly will not read as markup."""
-    return label.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,7 +1,6 @@
 """How numbers, dates and names are written on a page: one place for units and signs."""
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -13,6 +12,8 @@ __all__ = [
     "bars",
     "date",
     "duration",
+    "fixed",
+    "headline",
     "metric_title",
     "metric_value",
     "number",
@@ -24,29 +25,53 @@ __all__ = [
 MISSING = "–"
 """What stands where there is no number."""
 
-_PERCENT = (
-    "max_drawdown drawdown total_return annual_return annual_volatility volatility cagr win_rate "
-    "hit_rate accuracy balanced_accuracy coverage exposure var cvar expected_shortfall "
-    "time_under_water excess_return psr dsr probabilistic_sharpe deflated_sharpe p_value"
-).split()
-_BASIS_POINTS = ("break_even_cost",)
+_PERCENT = frozenset(
+    {"max_drawdown", "total_return", "gross_return", "annual_return", "annual_volatility"}
+    | {"ulcer_index", "win_rate", "trade_win_rate", "exposure", "accuracy", "directional_accuracy"}
+    | {"psr", "dsr", "pbo", "p_value"}
+)
+_RATIOS = frozenset(
+    {
+        "sharpe",
+        "sortino",
+        "calmar",
+        "profit_factor",
+        "skew",
+        "kurtosis",
+        "ic",
+        "rank_ic",
+        "macro_f1",
+    }
+)
+_COUNTS = frozenset({"n", "episodes", "n_bars", "n_trades", "max_drawdown_bars"})
+_SUFFIXES = {"break_even_bps": " bp", "turnover": "×/year"}
 _TITLES = {
     "mae": "MAE",
-    "mse": "MSE",
     "rmse": "RMSE",
-    "mase": "MASE",
     "crps": "CRPS",
-    "psr": "probability that Sharpe > 0 (PSR)",
-    "dsr": "deflated Sharpe (DSR)",
-    "cagr": "annual growth",
     "pinball": "pinball loss",
     "log_loss": "log loss",
+    "brier": "Brier score",
+    "macro_f1": "macro F1",
+    "ic": "information coefficient",
+    "rank_ic": "rank information coefficient",
+    "sharpe": "Sharpe ratio",
+    "sortino": "Sortino ratio",
+    "calmar": "Calmar ratio",
+    "psr": "probability that Sharpe > 0 (PSR)",
+    "dsr": "deflated Sharpe (DSR)",
     "max_drawdown": "maximum drawdown",
-    "annual_volatility": "annual volatility",
-    "break_even_cost": "break-even cost",
-    "n": "forecasts",
-    "cvar": "expected shortfall (CVaR)",
-    "var": "value at risk (VaR)",
+    "max_drawdown_bars": "longest drawdown, bars",
+    "ulcer_index": "ulcer index",
+    "win_rate": "winning bars",
+    "trade_win_rate": "winning trades",
+    "gross_return": "total return before costs",
+    "break_even_bps": "break-even cost per side",
+    "bars_per_year": "bars a year",
+    "n": "forecast steps",
+    "n_bars": "bars",
+    "n_trades": "trades",
+    "episodes": "spells",
 }
 
 
@@ -81,9 +106,9 @@ def fixed(value: Any, decimals: int = 2) -> str:
 
 
 def percent(value: Any, decimals: int = 1) -> str:
-    """A share as a percentage: 0.123 becomes ``12.3 %``."""
+    """A share as a percentage: 0.123 becomes ``12.3%``."""
     finite = plain(value)
-    return MISSING if finite is None else _minus(f"{100 * finite:,.{decimals}f} %")
+    return MISSING if finite is None else _minus(f"{100 * finite:,.{decimals}f}%")
 
 
 def bars(value: Any) -> str:
@@ -108,10 +133,13 @@ def duration(seconds: Any) -> str:
 
 
 def date(value: Any) -> str:
-    """A day, with the time of day where there is one."""
-    if value is None or pd.isna(value):
+    """A day, with the time of day where there is one; what is no time is shown as it is."""
+    try:
+        stamp = pd.Timestamp(value)
+    except (ValueError, TypeError):
+        return str(value)
+    if pd.isna(stamp):
         return MISSING
-    stamp = pd.Timestamp(value)
     return f"{stamp:%Y-%m-%d}" if stamp == stamp.normalize() else f"{stamp:%Y-%m-%d %H:%M}"
 
 
@@ -120,32 +148,31 @@ def title(name: str) -> str:
     return regime_title(name)
 
 
+def headline(text: str) -> str:
+    """Text that starts with a capital letter, the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
 def metric_title(name: str) -> str:
     """What a metric is called on a page."""
+    kind, _, level = name.rpartition("_")
+    if kind in {"coverage", "width"} and level.replace(".", "").isdigit():
+        return f"{kind} of the {level}% band"
     return _TITLES.get(name, title(name))
 
 
 def metric_value(name: str, value: Any) -> str:
     """A metric's value in its own unit."""
-    last = name.rsplit("/", 1)[-1]
-    if last in _PERCENT:
+    last = name.rsplit("/", 1)[-1].removeprefix("weighted_")
+    if plain(value) is None:
+        return MISSING
+    if last in _PERCENT or last.startswith("coverage_"):
         return percent(value)
-    if last in _BASIS_POINTS:
-        finite = plain(value)
-        return MISSING if finite is None else f"{number(1e4 * finite)} bp"
-    if last in ("sharpe", "sortino", "calmar"):
+    if last in _RATIOS:
         return fixed(value)
-    if last == "n":
+    if last in _COUNTS:
         return bars(value)
-    return number(value)
-
-
-def lookup(values: Mapping[str, Any], *names: str) -> float | None:
-    """First of these metrics that has a finite value."""
-    for name in names:
-        if (finite := plain(values.get(name))) is not None:
-            return finite
-    return None
+    return number(value) + _SUFFIXES.get(last, "")
 
 
 def _minus(text: str) -> str:

@@ -23,6 +23,7 @@ __all__ = [
     "STRATEGY",
     "axis",
     "figure",
+    "plain_text",
     "regime_title",
     "translucent",
 ]
@@ -83,6 +84,11 @@ def regime_title(name: str) -> str:
     return name.replace("_", " ")
 
 
+def plain_text(label: str) -> str:
+    """A label that a user chose, so that plotly does not read it as markup."""
+    return label.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
 def translucent(colour: str, opacity: float) -> str:
     """Colour with an alpha channel, opacity from 0 (clear) to 1."""
     return f"{colour}{round(opacity * 255):02x}"
@@ -90,8 +96,10 @@ def translucent(colour: str, opacity: float) -> str:
 
 def axis(title: str = "", **options: Any) -> dict[str, Any]:
     """Settings of one axis in the common look."""
+    named = {"text": title, "font": {"color": MUTED, "size": 12}, "standoff": 8}
     return {
-        "title": {"text": title, "font": {"color": MUTED, "size": 12}, "standoff": 8},
+        **({"title": named} if title else {}),
+        "tickmode": "auto",
         "gridcolor": GRID,
         "linecolor": GRID,
         "zeroline": False,

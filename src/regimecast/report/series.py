@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Float32, Int, Shaped
 
 from regimecast.core.types import REGIMES
 
@@ -12,6 +12,8 @@ __all__ = [
     "equity",
     "evenly",
     "regime_spans",
+    "single",
+    "stamps",
     "thin_equity",
     "wilson",
 ]
@@ -82,6 +84,20 @@ def regime_spans(
         )
         for start, end in zip(starts, ends, strict=True)
     ]
+
+
+def single(values: pd.Series) -> Float32[np.ndarray, " T"]:
+    """Values in single precision, which is ample for a screen and halves the page."""
+    return values.to_numpy(np.float32)
+
+
+def stamps(time: Shaped[np.ndarray, " T"]) -> Shaped[np.ndarray, " T"]:
+    """Times as text for a chart, no longer than need be: days, minutes or milliseconds."""
+    moments = np.asarray(time, dtype="datetime64[ms]")
+    for unit in ("D", "m"):
+        if (moments == moments.astype(f"datetime64[{unit}]")).all():
+            return np.datetime_as_string(moments, unit=unit)
+    return np.datetime_as_string(moments)
 
 
 def wilson(share: float, n: float) -> tuple[float, float]:

@@ -1,6 +1,5 @@
 """A run's tables and key numbers, as rows of text that a template only has to lay out."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +9,12 @@ import pandas as pd
 from regimecast.core.types import REGIMES
 from regimecast.report.charts import ERRORS
 from regimecast.report.numbers import (
+    MISSING,
     bars,
     date,
     duration,
-    lookup,
+    fixed,
+    headline,
     metric_title,
     metric_value,
     number,
@@ -22,13 +23,30 @@ from regimecast.report.numbers import (
     title,
 )
 from regimecast.report.palette import REGIME_COLOURS
-from regimecast.report.run_folder import RunFolder
-from regimecast.report.series import drawdown, equity
+from regimecast.report.run_files import RunFiles
+from regimecast.report.series import equity
 
-__all__ = ["Tile", "facts", "folds_table", "regime_table", "tiles", "trading_table", "warnings"]
+__all__ = [
+    "Tile",
+    "facts",
+    "folds_table",
+    "gate",
+    "regime_table",
+    "tiles",
+    "trading_table",
+    "warnings",
+]
 
 _FEW = 30
 """Fewer forecasts than this in a regime say little."""
+
+_TILES = {
+    "annual_return": "after costs",
+    "max_drawdown": "after costs, from a closing high",
+    "turnover": "capital traded; in and out is 2",
+    "break_even_bps": "at which the profit is gone",
+}
+"""Trading metrics with a tile of their own, and the note below each."""
 
 _COMPARED = {"buy_and_hold": "buy and hold", "naive": "naive rule"}
 
@@ -44,33 +62,28 @@ class Tile:
     """What to compare it with, as (name, value)."""
 
 
-def tiles(run: RunFolder) -> list[Tile]:
+def tiles(run: RunFiles) -> list[Tile]:
     """Key numbers, each beside buy and hold and the naive rule where they have one."""
     own = run.trading()
     found = []
-    n_bars = len(run.returns) if run.returns is not None else 0
-    if (sharpe := lookup(own, "sharpe")) is not None:
-        note = f"a year, after costs, over {bars(n_bars)} bars" if n_bars else "a year, after costs"
-        found.append(Tile("Sharpe ratio", metric_value("sharpe", sharpe), note, _beside(run, "sharpe")))
-    if run.returns is not None:
-        found += [
-            Tile("Total return", percent(_growth(run.returns, "strategy")), "after costs",
-                 _measured(run.returns, _growth)),
-            Tile("Maximum drawdown", percent(_worst(run.returns, "strategy")), "after costs",
-                 _measured(run.returns, _worst)),
-        ]
-    for metric, note in (("turnover", ""), ("break_even_cost", "cost at which the profit is gone")):
-        if metric in own:
-            label = metric_title(metric).capitalize()
-            found.append(Tile(label, metric_value(metric, own[metric]), note, _beside(run, metric)))
-    found += _forecast_tiles(run)
-    return found
+    if plain(own.get("sharpe")) is not None:
+        n = plain(own.get("n_bars")) or (len(run.returns) if run.returns is not None else None)
+        note = f"a year, after costs, over {bars(n)} bars"
+        found.append(_trading_tile(run, "sharpe", note))
+    found += [
+        _trading_tile(run, metric, note)
+        for metric, note in _TILES.items()
+        if plain(own.get(metric)) is not None
+    ]
+    return found + _forecast_tiles(run)
 
 
-def trading_table(run: RunFolder) -> list[tuple[str, list[str]]]:
+def trading_table(run: RunFiles) -> list[tuple[str, list[str]]]:
     """Rows of (metric, [strategy, buy and hold, naive])."""
     series = [run.trading(name) for name in ("strategy", *_COMPARED)]
-    names = dict.fromkeys(name for values in series for name in values)
+    names = dict.fromkeys(
+        name for values in series for name in values if not name.startswith("regime=")
+    )
     return [
         (metric_title(name), [metric_value(name, values.get(name)) for values in series])
         for name in names
@@ -78,78 +91,97 @@ def trading_table(run: RunFolder) -> list[tuple[str, list[str]]]:
     ]
 
 
-def regime_table(run: RunFolder) -> tuple[list[str], list[dict[str, Any]]]:
-    """Column titles, and per regime its colour, counts, forecast metrics and returns."""
+def gate(run: RunFiles) -> dict[str, Any]:
+    """The gate's profile, verdict (``passed``, ``failed`` or empty) and rules as rows of text."""
+    found = run.gate
+    passed = found.get("passed")
+    return {
+        "profile": str(found.get("profile") or ""),
+        "verdict": "" if passed is None else "passed" if passed else "failed",
+        "rules": [
+            (
+                metric_title(str(rule.get("metric"))),
+                str(rule.get("rule") or ""),
+                metric_value(str(rule.get("metric")), rule.get("value")),
+                "passed" if rule.get("passed") else str(rule.get("reason") or "failed"),
+            )
+            for rule in found.get("rules") or ()
+        ],
+    }
+
+
+def regime_table(run: RunFiles) -> tuple[list[str], list[dict[str, Any]]]:
+    """Column titles, and per regime its colour, counts, forecast metrics and trading results."""
     keys = [key.split("/") for key in run.forecast if key.startswith("test/regime=")]
     found = dict.fromkeys(parts[2] for parts in keys if len(parts) == 3)
-    metrics = [name for name in (*ERRORS, *found) if name in found and name != "n"]
-    metrics = list(dict.fromkeys(metrics))
-    returns = run.returns
-    head = ["regime", "share of bars", "forecast steps", *map(metric_title, metrics)]
-    head += ["return, strategy", "return, buy and hold"] if returns is not None else []
+    metrics = [name for name in found if name not in {"n", "episodes"}]
+    trading = run.trading()
+    risks = [
+        n for n in ("sharpe", "total_return") if any(f"regime={r}/{n}" in trading for r in REGIMES)
+    ]
+    emphasis = _emphasis(run)
+    head = ["regime", "share of bars", *(["emphasis in training"] if emphasis else [])]
+    head += ["forecast steps", "spells", *map(metric_title, metrics)]
+    head += [f"{metric_title(name)}, strategy" for name in risks]
+    if run.returns is not None:
+        head.append("total return, buy and hold")
     rows = []
     for code, name in enumerate(REGIMES):
         n = plain(run.by_regime("n").get(name))
-        cells = [bars(n), *(metric_value(m, run.by_regime(m).get(name)) for m in metrics)]
-        share = "–"
-        if returns is not None:
-            own = returns.loc[returns["regime"] == code]
-            share = percent(len(own) / len(returns))
-            cells += [
-                percent(_growth(own, s)) if s in own and len(own) else "–"
-                for s in ("strategy", "buy_and_hold")
-            ]
-            if not len(own) and not n:
-                continue
-        elif not n:
-            continue
-        rows.append(
-            {
-                "name": title(name),
-                "colour": REGIME_COLOURS[name],
-                "cells": [share, *cells],
-                "few": n is not None and n < _FEW,
-            }
-        )
+        share, held = MISSING, []
+        if run.returns is not None:
+            own = run.returns.loc[run.returns["regime"] == code]
+            share = percent(len(own) / len(run.returns))
+            held = [_growth(own["buy_and_hold"]) if len(own) and "buy_and_hold" in own else MISSING]
+        if n or share not in {MISSING, "0.0 %"}:
+            cells = [share, *([emphasis.get(name, MISSING)] if emphasis else [])]
+            cells += [bars(n), bars(run.by_regime("episodes").get(name))]
+            cells += [metric_value(m, run.by_regime(m).get(name)) for m in metrics]
+            cells += [metric_value(m, trading.get(f"regime={name}/{m}")) for m in risks]
+            few = n is not None and n < _FEW
+            colour = REGIME_COLOURS[name]
+            rows.append({"name": title(name), "colour": colour, "cells": cells + held, "few": few})
     return head, rows
 
 
-def folds_table(run: RunFolder) -> list[dict[str, str]]:
-    """Per fold: sizes, test dates and what training did."""
-    dates: Mapping[Any, pd.DataFrame] = {}
-    if run.predictions is not None:
-        dates = dict(iter(run.predictions.groupby("fold")["origin"]))
+def folds_table(run: RunFiles) -> list[dict[str, str]]:
+    """Per fold: sizes, periods of the origins and what training did."""
+    periods = {
+        (row.get("fold"), row.get("part")): f"{date(row.get('first'))} to {date(row.get('last'))}"
+        for row in run.preflight
+    }
     rows = []
     for fold in run.folds:
-        fit = fold.get("fit") or {}
-        origins = dates.get(fold.get("fold"))
+        number_ = fold.get("fold")
+        fit, weights = fold.get("fit") or {}, fold.get("weights") or {}
         rows.append(
             {
-                "fold": bars(fold.get("fold")),
+                "fold": bars(number_),
                 "training": bars(fold.get("train")),
+                "effective": bars(weights.get("effective_size")),
                 "purged": bars(fold.get("purged")),
+                "training period": periods.get((number_, "train"), MISSING),
                 "validation": bars(fold.get("validation")),
                 "test": bars(fold.get("test")),
-                "test period": "–"
-                if origins is None
-                else f"{date(origins.min())} to {date(origins.max())}",
+                "test period": periods.get((number_, "test"), MISSING),
                 "epochs": bars(fit.get("epochs")),
-                "kept epoch": bars(fit.get("best_epoch")),
+                "kept": bars(fit.get("best_epoch")),
                 "validation loss": number(fit.get("best_score"), 4),
                 "parameters": bars(fit.get("parameters")),
                 "time": duration(fit.get("seconds")),
             }
         )
-    return rows
+    filled = [key for key in rows[0] if any(row[key] != MISSING for row in rows)] if rows else []
+    return [{key: row[key] for key in filled} for row in rows]
 
 
-def facts(run: RunFolder) -> list[tuple[str, str]]:
+def facts(run: RunFiles) -> list[tuple[str, str]]:
     """What the run is: model, loss, weighting, span, size, time."""
     found = [
-        ("model", str(run.metrics.get("model") or "–")),
-        ("loss", str(run.metrics.get("loss") or "–")),
-        ("weighting", ", ".join(map(str, run.metrics.get("weighting") or ())) or "none"),
-        ("task", str(run.metrics.get("task") or "–")),
+        ("model", run.part("model") or MISSING),
+        ("loss", run.part("loss") or MISSING),
+        ("weighting", run.part("weighting") or MISSING),
+        ("task", str(run.metrics.get("task") or MISSING)),
     ]
     if run.returns is not None:
         time = run.returns["time"]
@@ -158,7 +190,9 @@ def facts(run: RunFolder) -> list[tuple[str, str]]:
         )
     if run.predictions is not None:
         assets = run.predictions["asset"].unique()
-        found.append(("assets", f"{len(assets):,}" if len(assets) > 3 else ", ".join(map(str, assets))))
+        found.append(
+            ("assets", f"{len(assets):,}" if len(assets) > 3 else ", ".join(map(str, assets)))
+        )
     found += [
         ("folds", str(len(run.folds)) if run.folds else "–"),
         ("time taken", duration(run.metrics.get("seconds"))),
@@ -166,64 +200,69 @@ def facts(run: RunFolder) -> list[tuple[str, str]]:
     return found
 
 
-def warnings(run: RunFolder) -> list[str]:
+def warnings(run: RunFiles) -> list[str]:
     """Sentences that a reader should know before believing a number."""
     found = [str(text) for text in run.metrics.get("warnings") or ()]
-    unused = sorted({str(name) for fold in run.folds for name in (fold.get("fit") or {}).get("unused") or ()})
+    unused = sorted(
+        {str(name) for fold in run.folds for name in (fold.get("fit") or {}).get("unused") or ()}
+    )
     if unused:
         shown = ", ".join(unused[:6]) + (f" and {len(unused) - 6} more" if len(unused) > 6 else "")
         found.append(f"The model cannot use {len(unused)} of the inputs: {shown}.")
-    few = [
-        f"{title(name)} ({int(n)})"
-        for name, value in run.by_regime("n").items()
-        if (n := plain(value)) is not None and n < _FEW
-    ]
+    if run.status == "finished":
+        found += run.problems
+    counts = {name: n for name, v in run.by_regime("n").items() if (n := plain(v)) is not None}
+    if none := [title(name) for name, n in counts.items() if n == 0]:
+        found.append(f"The test period holds no forecasts in: {', '.join(none)}.")
+    few = [f"{title(name)} ({n:.0f})" for name, n in counts.items() if 0 < n < _FEW]
     if few:
         found.append(f"Too few forecasts to judge in: {', '.join(few)}.")
+    once = [
+        title(n) for n, value in run.by_regime("episodes").items() if plain(value) in (1.0, 2.0)
+    ]
+    if once:
+        found.append(
+            f"Forecasts come from only one or two separate spells of: {', '.join(once)}. However "
+            "many they are, they tell of one or two events."
+        )
     return found
 
 
-def _forecast_tiles(run: RunFolder) -> list[Tile]:
+def _forecast_tiles(run: RunFiles) -> list[Tile]:
     found = []
-    main = next((m for m in ERRORS if plain(run.forecast.get(f"test/{m}")) is not None), None)
+    errors = [m for m in ("pinball", *ERRORS) if plain(run.forecast.get(f"test/{m}")) is not None]
+    if not errors:
+        return []
     n = plain(run.forecast.get("test/n"))
-    if main is not None:
-        note = f"over {bars(n)} forecast steps" if n else "over all test forecasts"
-        found.append(Tile(metric_title(main).capitalize() if len(main) > 4 else metric_title(main),
-                          metric_value(main, run.forecast[f"test/{main}"]), note, _versus(run, main)))
-    second = "mae" if "mae" in {k.rsplit("/", 1)[-1] for k in run.forecast} else main
-    crash = plain(run.by_regime(second).get("crash")) if second else None
-    if second is not None and crash is not None:
-        n = plain(run.by_regime("n").get("crash"))
-        beside = (("all regimes", metric_value(second, run.forecast.get(f"test/{second}"))),)
+    note = f"over {bars(n)} forecast steps" if n else "over all test forecasts"
+    value = metric_value(errors[0], run.forecast[f"test/{errors[0]}"])
+    found.append(Tile(headline(metric_title(errors[0])), value, note))
+    error = "mae" if "mae" in errors else errors[0]
+    crash, n = plain(run.by_regime(error).get("crash")), plain(run.by_regime("n").get("crash"))
+    if crash is not None:
         note = f"over {bars(n)} forecast steps" if n else ""
-        found.append(Tile(f"{metric_title(second)} in crashes", metric_value(second, crash), note, beside))
+        beside = (("all regimes", metric_value(error, run.forecast[f"test/{error}"])),)
+        label = f"{headline(metric_title(error))} in crashes"
+        found.append(Tile(label, metric_value(error, crash), note, beside))
     return found
 
 
-def _beside(run: RunFolder, metric: str) -> tuple[tuple[str, str], ...]:
-    return tuple(
-        (label, metric_value(metric, run.trading(name).get(metric)))
-        for name, label in _COMPARED.items()
-    )
+def _trading_tile(run: RunFiles, metric: str, note: str) -> Tile:
+    values = {label: run.trading(name).get(metric) for name, label in _COMPARED.items()}
+    beside = tuple((label, metric_value(metric, value)) for label, value in values.items())
+    value = metric_value(metric, run.trading()[metric])
+    return Tile(headline(metric_title(metric)), value, note, beside)
 
 
-def _versus(run: RunFolder, metric: str) -> tuple[tuple[str, str], ...]:
-    naive = plain(run.forecast.get(f"test/naive/{metric}"))
-    return () if naive is None else (("naive forecast", metric_value(metric, naive)),)
+def _emphasis(run: RunFiles) -> dict[str, str]:
+    """How many times its natural share each regime weighed in training, averaged over folds."""
+    found: dict[str, list[float]] = {}
+    for fold in run.folds:
+        for name, share in ((fold.get("weights") or {}).get("regimes") or {}).items():
+            if (value := plain(share.get("emphasis"))) is not None:
+                found.setdefault(name, []).append(value)
+    return {name: f"{fixed(sum(values) / len(values))}×" for name, values in found.items()}
 
 
-def _measured(returns: pd.DataFrame, measure: Any) -> tuple[tuple[str, str], ...]:
-    return tuple(
-        (label, percent(measure(returns, name)))
-        for name, label in _COMPARED.items()
-        if name in returns
-    )
-
-
-def _growth(returns: pd.DataFrame, series: str) -> float:
-    return float(equity(returns[series].to_numpy(np.float64))[-1] - 1.0)
-
-
-def _worst(returns: pd.DataFrame, series: str) -> float:
-    return float(drawdown(equity(returns[series].to_numpy(np.float64))).min())
+def _growth(returns: pd.Series) -> str:
+    return percent(float(equity(returns.to_numpy(np.float64))[-1] - 1.0))

@@ -15,8 +15,8 @@ __all__ = ["Holdout"]
 class Holdout(Splitter):
     """Train | gap | validation | gap | test, cut at shares of the distinct origin times.
 
-    With n distinct origin times the validation part begins at position round(n * train) and the test
-    part at round(n * (train + validation)). Gaps come out of the earlier part: with
+    With n distinct origin times the validation part begins at position round(n * train) and the
+    test part at round(n * (train + validation)). Gaps come out of the earlier part: with
     ``purge: auto`` each is as long as what a sample reads, context, look-back and label together.
 
     Args:

@@ -14,7 +14,8 @@ from regimecast.splits.spans import ticks
 
 __all__ = ["Cut", "Timeline"]
 
-Positions = Int[np.ndarray, " N"]
+Positions = Int[np.ndarray, " _"]
+"""Positions into the samples, ascending; their number differs from part to part."""
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,7 @@ class Timeline:
             train=train,
             validation=validation,
             test=test,
-            train_interval=Interval(
-                self.samples.start[train].min(), self.samples.end[train].max()
-            ),
+            train_interval=Interval(self.samples.start[train].min(), self.samples.end[train].max()),
             purged=sum(len(natural[name]) - len(kept[name]) for name in kept),
         )
 
@@ -106,7 +105,7 @@ class Timeline:
         rule: PurgeRule,
         grid: Int[np.ndarray, " G"],
     ) -> Positions:
-        keep: Bool[np.ndarray, " N"] = rule.keep(
+        keep: Bool[np.ndarray, " _"] = rule.keep(
             self.samples.take(part), self.samples.take(np.concatenate(later)), grid
         )
         return part[keep]

@@ -1,9 +1,9 @@
 """Purging and embargo on the intervals of time that samples really read.
 
 A sample reads the bars in `[start, end]`, from the first bar any feature of its window touches to
-the last bar its label touches. Two samples that share a bar share information, whatever their asset:
-a crash is in every asset's window. Hence the rule is stated in time and over all assets
-(Lopez de Prado 2018, *Advances in Financial Machine Learning*, section 7.4).
+the last bar its label touches. Two samples that share a bar share information, whatever
+their asset: a crash is in every asset's window. Hence the rule is stated in time and over all
+assets (Lopez de Prado 2018, *Advances in Financial Machine Learning*, section 7.4).
 """
 
 from dataclasses import dataclass

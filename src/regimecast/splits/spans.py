@@ -1,7 +1,7 @@
 """`Span`: a stretch of time given in bars, in time or as a fraction.
 
-One grammar for every size in a split: an integer is a number of bars, a text such as ``5D`` is time,
-a float below 1 is a fraction of the whole.
+One grammar for every size in a split: an integer is a number of bars, a text such as ``5D`` is
+time, a float below 1 is a fraction of the whole.
 """
 
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """Several divisions in time, each tested on what comes next."""
 
+from itertools import pairwise
+
 from regimecast.core.errors import ConfigError, DataError, did_you_mean
 from regimecast.core.types import Samples
 from regimecast.splits.base import Fold, SplitRegistry, Splitter
@@ -33,7 +35,8 @@ class WalkForward(Splitter):
             history.
         window: ``expanding`` histories begin at the first origin, ``rolling`` ones have size
             `train`.
-        train: size of the first (expanding) or each (rolling) history, validation included, or null.
+        train: size of the first (expanding) or each (rolling) history, validation included, or
+            null.
         purge: ``auto`` for the interval rule, or a number of bars (see `PurgeRule`).
         embargo: extra distance: bars, time, or a fraction of the whole span.
 
@@ -92,11 +95,9 @@ class WalkForward(Splitter):
         timeline = Timeline(samples)
         borders = self._test_borders(timeline)
         folds = []
-        for number, (first, stop) in enumerate(zip(borders, borders[1:], strict=False)):
+        for number, (first, stop) in enumerate(pairwise(borders)):
             start = self._history_start(timeline, first)
-            validation = self._validation.start_of_tail(
-                timeline.times, first, whole=first - start
-            )
+            validation = self._validation.start_of_tail(timeline.times, first, whole=first - start)
             cut = Cut(start, max(validation, start), first, stop)
             label = f"split 'walk_forward', fold {number} of {len(borders) - 1},"
             folds.append(timeline.fold(cut, self._rule, label=label))

@@ -16,7 +16,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from regimecast.core.errors import RegimecastError
 from regimecast.core.files import read_json, write_json
@@ -51,7 +51,7 @@ class RunFolder:
         self.manifest.update(entries)
         write_json(self.path / "manifest.json", self.manifest)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "RunFolder":
         logging.getLogger("regimecast").addHandler(self._log_handler)
         logging.getLogger("py.warnings").addHandler(self._log_handler)
         logging.captureWarnings(capture=True)

@@ -17,6 +17,8 @@ _HARMLESS = (
     "You defined a `validation_step` but have no `val_dataloader`",
     # accelerator=cpu is a choice.
     "GPU available but not used",
+    # Lightning's own code under the newest torch.
+    r"`isinstance\(treespec, LeafSpec\)` is deprecated",
 )
 
 

@@ -9,14 +9,14 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from lightning.pytorch import LightningModule
-from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from lightning.pytorch.utilities.types import LRSchedulerConfigType, OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torchmetrics import MeanMetric
 
 from regimecast.core.batch import Batch
 from regimecast.losses.base import Loss
 from regimecast.losses.regime_weighted import RegimeWeightedLoss
+from regimecast.training.epoch_mean import EpochMean
 
 __all__ = ["METRICS", "ForecastModule", "Schedule"]
 
@@ -65,9 +65,8 @@ class ForecastModule(LightningModule):
         self._optimizer = optimizer
         self._schedule = schedule
         self.trained_on = torch.device("cpu")
-        # Not finite values pass through: stopping on them is the callback's business.
-        self._train_loss = MeanMetric(nan_strategy="disable")
-        self._val_loss = MeanMetric(nan_strategy="disable")
+        self._train_loss = EpochMean()
+        self._val_loss = EpochMean()
 
     def forward(self, batch: Batch) -> Float[Tensor, "B H P"]:
         """The network's output, not decoded."""
@@ -77,7 +76,7 @@ class ForecastModule(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Float[Tensor, ""]:
         """Loss to minimise."""
         total, count = self.reducer.parts(self(batch), batch)
-        self._log("train/loss", self._train_loss, total.detach(), count)
+        self._log("train/loss", self._train_loss, total, count)
         return self.reducer.reduce(total, count)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -86,9 +85,9 @@ class ForecastModule(LightningModule):
         self._log("val/loss", self._val_loss, total, count)
 
     def _log(
-        self, name: str, metric: MeanMetric, total: Float[Tensor, ""], count: Float[Tensor, ""]
+        self, name: str, metric: EpochMean, total: Float[Tensor, ""], count: Float[Tensor, ""]
     ) -> None:
-        metric.update(total / count.clamp_min(1), weight=count)
+        metric.update(total, count)
         self.log(name, metric, on_step=False, on_epoch=True, prog_bar=True, batch_size=1)
 
     def transfer_batch_to_device(
@@ -102,14 +101,13 @@ class ForecastModule(LightningModule):
         optimizer = self._optimizer(self.parameters(), **self._fused())
         if self._schedule is None:
             return optimizer
-        scheduler: dict[str, Any] = {
+        scheduler: LRSchedulerConfigType = {
             "scheduler": self._schedule.make(optimizer, **self._lengths(self._schedule)),
             "interval": self._schedule.interval,
             "frequency": self._schedule.frequency,
+            "monitor": self._schedule.monitor,
         }
-        if self._schedule.monitor is not None:
-            scheduler["monitor"] = self._schedule.monitor
-        return {"optimizer": optimizer, "lr_scheduler": scheduler}  # type: ignore[typeddict-item]  # built above
+        return {"optimizer": optimizer, "lr_scheduler": scheduler}
 
     def _fused(self) -> dict[str, bool]:
         parameters = inspect.signature(self._optimizer).parameters

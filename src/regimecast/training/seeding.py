@@ -30,7 +30,7 @@ def seeded(seed: int) -> Iterator[None]:
     """
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002  # libraries draw from it
     # Asking for the state of a GPU that nobody uses yet would start it.
-    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()  # type: ignore[no-untyped-call]  # torch's
     with torch.random.fork_rng(devices=list(devices)):
         random.seed(seed)
         np.random.seed(seed % 2**32)  # noqa: NPY002  # libraries draw from it

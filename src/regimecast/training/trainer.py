@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, runtime_checkable
 
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import (
@@ -46,6 +46,7 @@ __all__ = ["ModelTrainer", "Trainable"]
 _log = logging.getLogger(__name__)
 
 
+@runtime_checkable
 class Trainable(Protocol):
     """What `ModelTrainer` asks of a model; every model of the registry fits."""
 
@@ -91,7 +92,7 @@ class ModelTrainer:
         instantiate({**self.trainer, "_partial_": True}, key="trainer")
 
     @classmethod
-    def default(cls, *, seed: int = 0) -> Self:
+    def default(cls, *, seed: int = 0) -> "ModelTrainer":
         """The packaged config: at most 20 epochs, early stopping, AdamW, constant rate."""
         conf = config_folder()
         groups = {
@@ -121,9 +122,7 @@ class ModelTrainer:
 
     def build_module(self, network: nn.Module, loss: Loss) -> ForecastModule:
         """A network ready for `fit_module`."""
-        return ForecastModule(
-            network, loss, optimizer=self._optimizer(), schedule=self._schedule()
-        )
+        return ForecastModule(network, loss, optimizer=self._optimizer(), schedule=self._schedule())
 
     def fit_module(self, module: ForecastModule, data: FinancialDataModule) -> FitReport:
         """Trains the module in place; it ends with the best weights, on the CPU.
@@ -211,11 +210,11 @@ class ModelTrainer:
 
     def _check_without_validation(self, callbacks: list[Callback]) -> None:
         schedule = self._schedule()
-        watchers = [*callbacks, *([] if schedule is None else [schedule])]
-        for watcher in watchers:
-            if str(getattr(watcher, "monitor", "")).startswith("val/"):
+        for watcher in (*callbacks, schedule):
+            monitor = getattr(watcher, "monitor", None)
+            if monitor is not None and monitor.startswith("val/"):
                 raise ConfigError(
-                    f"{type(watcher).__name__} watches {watcher.monitor!r}, but the fold has no "
+                    f"{type(watcher).__name__} watches {monitor!r}, but the fold has no "
                     "validation samples. Allowed: a split with validation, or monitor=train/loss"
                 )
 

@@ -5,9 +5,12 @@ from pathlib import Path
 import pandas as pd
 
 from regimecast.data.sources.base import SourceRegistry
-from regimecast.data.sources.frame import FileSource
+from regimecast.data.sources.files import FileSource
 
 __all__ = ["CsvSource"]
+
+_MISSING = ("", "#N/A", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null")
+"""Text that means no number."""
 
 
 @SourceRegistry.register("csv")
@@ -15,11 +18,15 @@ class CsvSource(FileSource):
     """Bars of csv files, compressed ones included."""
 
     def read(self, path: Path) -> pd.DataFrame:
-        """One csv file as a table; numbers are read to the last bit."""
-        name = self.reader.columns.get("asset", "asset")
+        """One csv file as a table; ``NA``, ``nan`` and the like are missing numbers.
+
+        In the asset column they are tickers: NA and NAN are listed companies.
+        """
+        asset = self.reader.columns.get("asset", "asset")
+        names = pd.read_csv(path, nrows=0).columns
         return pd.read_csv(
             path,
-            float_precision="round_trip",
-            # A converter keeps the tickers NA, NAN and TRUE text.
-            converters={name: str} if name is not None else None,
+            dtype={asset: "str"} if asset in names else None,
+            keep_default_na=False,
+            na_values={name: list(_MISSING) for name in names if name != asset},
         )

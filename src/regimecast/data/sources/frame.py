@@ -1,9 +1,7 @@
 """From any table to long bars: the one reader behind ``csv``, ``parquet`` and ``duckdb``."""
 
 import logging
-from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from glob import glob
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +11,10 @@ from regimecast.core.errors import ConfigError, DataError, did_you_mean
 from regimecast.data.calendars import bar_length
 from regimecast.data.panel import Column, Role
 from regimecast.data.schema import PRICES, as_numbers, validate
-from regimecast.data.sources.base import RawBars, Source
+from regimecast.data.sources.base import RawBars
 from regimecast.data.sources.timestamps import check_timezone, parse_times
 
-__all__ = ["BARS", "FileSource", "TableReader", "column"]
+__all__ = ["BARS", "TableReader", "column"]
 
 logger = logging.getLogger(__name__)
 
@@ -45,8 +43,8 @@ class TableReader:
     Args:
         layout: ``long`` (a row per asset and time) or ``wide`` (a column of closes per asset).
         columns: name here to column there; ``asset`` and ``time`` may be among them. Long: bars are
-            also taken under their own names in any case, null leaves one out. Wide: asset to column;
-            without any, every column is an asset.
+            also taken under their own names in any case, null leaves one out. Wide: asset to
+            column; without any, every column is an asset.
         asset: name of the only asset; None reads column ``asset``, else takes the file's stem.
         time_format: see `parse_times`.
         timezone: see `parse_times`.
@@ -222,85 +220,11 @@ class TableReader:
         name = self.columns.get("time") or _match(table, _TIME_NAMES, place)
         if name is None:
             raise DataError(
-                f"{place}: no time; tried the index and columns {', '.join(_TIME_NAMES)}. Say which "
-                f"it is with columns={{time: ...}}. Columns: {', '.join(map(str, table.columns))}"
+                f"{place}: no time; tried the index and {', '.join(_TIME_NAMES)}. Say which it is "
+                f"with columns={{time: ...}}. Columns: {', '.join(map(str, table.columns))}"
             )
         _require(table, name, place)
         return name
-
-
-class FileSource(Source):
-    """Bars of one file or many; each file of several may be an asset of its own.
-
-    Args:
-        path: a file, a glob, or a list of both; ``~`` is the home folder.
-        layout: this and the following see `TableReader`.
-        columns: see `TableReader`.
-        asset: see `TableReader`.
-        time_format: see `TableReader`.
-        timezone: see `TableReader`.
-        stamp: see `TableReader`.
-        frequency: see `TableReader`.
-        calendar: see `TableReader`.
-        roles: see `TableReader`.
-        lags: see `TableReader`.
-    """
-
-    def __init__(
-        self,
-        *,
-        path: str | Sequence[str],
-        layout: str,
-        columns: Mapping[str, str | None] | None,
-        asset: str | None,
-        time_format: str | None,
-        timezone: str,
-        stamp: str,
-        frequency: str,
-        calendar: str,
-        roles: Mapping[str, str] | None,
-        lags: Mapping[str, int] | None,
-    ) -> None:
-        self.patterns = [path] if isinstance(path, str) else list(path)
-        self.reader = TableReader(
-            layout=layout,
-            columns=columns,
-            asset=asset,
-            time_format=time_format,
-            timezone=timezone,
-            stamp=stamp,
-            frequency=frequency,
-            calendar=calendar,
-            roles=roles,
-            lags=lags,
-        )
-
-    @abstractmethod
-    def read(self, path: Path) -> pd.DataFrame:
-        """One file as a table."""
-
-    def load(self) -> RawBars:
-        """Bars of every file, in the order of the patterns, then of the names."""
-        tables: dict[str, pd.DataFrame] = {}
-        for path in self._paths():
-            try:
-                tables[str(path)] = self.read(path)
-            # OSError: not readable. ValueError: the base of what both parsers raise.
-            except (OSError, ValueError) as error:
-                raise DataError(f"{path} cannot be read as {self.name}: {error}") from error
-        return self.reader.bars(tables, origin=", ".join(self.patterns))
-
-    def _paths(self) -> list[Path]:
-        paths: dict[Path, None] = {}
-        for pattern in self.patterns:
-            expanded = Path(pattern).expanduser()
-            matches = [expanded] if expanded.exists() else [Path(p) for p in glob(str(expanded))]
-            if not matches:
-                raise DataError(f"path={pattern!r}: no such file (looked in {Path.cwd()})")
-            if folders := [path for path in matches if path.is_dir()]:
-                raise DataError(f"path={pattern!r}: {folders[0]} is a folder; use a glob below it")
-            paths.update(dict.fromkeys(sorted(matches)))
-        return list(paths)
 
 
 def _flat(table: pd.DataFrame, place: str) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from regimecast.data.sources.base import SourceRegistry
-from regimecast.data.sources.frame import FileSource
+from regimecast.data.sources.files import FileSource
 
 __all__ = ["ParquetSource"]
 

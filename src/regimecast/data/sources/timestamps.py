@@ -1,6 +1,6 @@
 """Times of a table, whatever they were written as, as naive UTC nanoseconds."""
 
-from typing import Any
+from typing import Any, Literal, cast, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
@@ -12,7 +12,8 @@ from regimecast.data.calendars import bar_length
 
 __all__ = ["EPOCH_UNITS", "check_timezone", "is_daily", "parse_times"]
 
-EPOCH_UNITS: tuple[str, ...] = ("s", "ms", "us", "ns")
+Unit = Literal["s", "ms", "us", "ns"]
+EPOCH_UNITS: tuple[str, ...] = get_args(Unit)
 """Values of `time_format` that mean: numbers counted from 1970-01-01 UTC."""
 
 
@@ -60,7 +61,9 @@ def parse_times(
     times = _as_datetimes(series, time_format, origin)
     if times.isna().any():
         row = int(np.flatnonzero(times.isna())[0])
-        raise DataError(f"{origin}: time {series.iloc[row]!r} at row {row} is missing or unreadable")
+        raise DataError(
+            f"{origin}: time {series.iloc[row]!r} at row {row} is missing or unreadable"
+        )
     zone = times.dt.tz
     daily = is_daily(frequency)
     try:
@@ -73,7 +76,7 @@ def parse_times(
             # "infer" resolves the hour that a clock change repeats from the order of the rows.
             aware = times if zone is not None else times.dt.tz_localize(timezone, ambiguous="infer")
             local = aware.dt.tz_convert("UTC").dt.tz_localize(None)
-        values = local.to_numpy(dtype="datetime64[ns]")
+        values = local.dt.as_unit("ns").to_numpy()
     except ValueError as error:
         raise DataError(
             f"{origin}: times do not fit timezone={timezone!r} and 64-bit nanoseconds: {error}"
@@ -96,7 +99,7 @@ def _as_datetimes(
         )
     try:
         if time_format in EPOCH_UNITS:
-            stamps = pd.to_datetime(pd.to_numeric(series), unit=time_format)  # type: ignore[arg-type]  # one of the units
+            stamps = pd.to_datetime(pd.to_numeric(series), unit=cast(Unit, time_format))
             return stamps.dt.tz_localize("UTC")
         text = series.astype("str") if numeric else series
         return pd.to_datetime(text, format=time_format or "ISO8601")

@@ -6,10 +6,11 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float
 
-from regimecast.core.errors import ConfigError, SpecError
+from regimecast.core.errors import SpecError
 from regimecast.core.registry import Registry
 from regimecast.core.types import Forecast, ForecastKind
 from regimecast.data.panel import Panel
+from regimecast.evaluation.bounds import whole
 
 __all__ = ["Strategy", "StrategyRegistry", "beyond"]
 
@@ -29,9 +30,7 @@ class Strategy(ABC):
     """Kinds of forecast it can act on."""
 
     def __init__(self, *, step: int | None) -> None:
-        if step is not None and step < 1:
-            raise ConfigError(f"strategy.step={step} must be 1 to H, or null for the last step")
-        self.step = step
+        self.step = None if step is None else whole("strategy.step", step, low=1)
 
     def positions(
         self, forecast: Forecast, panel: Panel, *, bars_per_year: float

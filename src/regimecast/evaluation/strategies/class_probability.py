@@ -5,9 +5,9 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float
 
-from regimecast.core.errors import ConfigError
 from regimecast.core.types import Forecast, ForecastKind
 from regimecast.data.panel import Panel
+from regimecast.evaluation.bounds import bounded
 from regimecast.evaluation.strategies.base import Strategy, StrategyRegistry, beyond
 
 __all__ = ["ClassProbability"]
@@ -33,9 +33,7 @@ class ClassProbability(Strategy):
 
     def __init__(self, *, threshold: float, allow_short: bool, step: int | None) -> None:
         super().__init__(step=step)
-        if not 0 <= threshold <= 1:
-            raise ConfigError(f"strategy.threshold={threshold} must be from 0 to 1")
-        self.threshold = threshold
+        self.threshold = bounded("strategy.threshold", threshold, low=0.0, high=1.0)
         self.allow_short = allow_short
 
     def _positions(

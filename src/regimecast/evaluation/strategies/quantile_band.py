@@ -8,6 +8,7 @@ from jaxtyping import Float
 from regimecast.core.errors import ConfigError, SpecError
 from regimecast.core.types import Forecast, ForecastKind
 from regimecast.data.panel import Panel
+from regimecast.evaluation.bounds import bounded
 from regimecast.evaluation.strategies.base import Strategy, StrategyRegistry
 
 __all__ = ["QuantileBand"]
@@ -15,7 +16,7 @@ __all__ = ["QuantileBand"]
 
 @StrategyRegistry.register("quantile_band")
 class QuantileBand(Strategy):
-    """Long only where a lower quantile is above a margin, short only where an upper one is below it.
+    """Long where a lower quantile is above a margin, short where an upper one is below minus it.
 
     Args:
         lower: level of the quantile that must be above the margin to go long.
@@ -25,7 +26,7 @@ class QuantileBand(Strategy):
         step: step acted on, 1 to H; None is the last.
 
     Raises:
-        ConfigError: levels are not 0 < lower < upper < 1, or the margin is negative.
+        ConfigError: levels do not ascend within [0, 1], or the margin is negative.
     """
 
     kinds: ClassVar[frozenset[ForecastKind]] = frozenset({ForecastKind.QUANTILES})
@@ -34,15 +35,11 @@ class QuantileBand(Strategy):
         self, *, lower: float, upper: float, margin_bps: float, allow_short: bool, step: int | None
     ) -> None:
         super().__init__(step=step)
-        if not 0 < lower < upper < 1:
-            raise ConfigError(
-                f"strategy.lower={lower} and strategy.upper={upper} must be 0 < lower < upper < 1"
-            )
-        if not margin_bps >= 0:
-            raise ConfigError(f"strategy.margin_bps={margin_bps} must be 0 or more")
-        self.lower = lower
-        self.upper = upper
-        self.margin = margin_bps / 1e4
+        self.lower = bounded("strategy.lower", lower, low=0.0, high=1.0)
+        self.upper = bounded("strategy.upper", upper, low=0.0, high=1.0)
+        if not self.lower < self.upper:
+            raise ConfigError(f"strategy.lower={lower} must be below strategy.upper={upper}")
+        self.margin = bounded("strategy.margin_bps", margin_bps, low=0.0) / 1e4
         self.allow_short = allow_short
 
     def _positions(

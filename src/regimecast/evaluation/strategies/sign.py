@@ -5,9 +5,9 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float
 
-from regimecast.core.errors import ConfigError
 from regimecast.core.types import Forecast, ForecastKind
 from regimecast.data.panel import Panel
+from regimecast.evaluation.bounds import bounded
 from regimecast.evaluation.strategies.base import Strategy, StrategyRegistry, beyond
 
 __all__ = ["Sign"]
@@ -15,7 +15,7 @@ __all__ = ["Sign"]
 
 @StrategyRegistry.register("sign")
 class Sign(Strategy):
-    """Fully long where the point forecast is above a threshold, fully short where below its negative.
+    """Long where the point forecast is above a threshold, short where it is below its negative.
 
     The point forecast is the median of quantiles or the expected class of probabilities. A forecast
     that is a position already is taken with its size, and only dropped where within the threshold.
@@ -31,9 +31,7 @@ class Sign(Strategy):
 
     def __init__(self, *, threshold: float, allow_short: bool, step: int | None) -> None:
         super().__init__(step=step)
-        if not threshold >= 0:
-            raise ConfigError(f"strategy.threshold={threshold} must be 0 or more")
-        self.threshold = threshold
+        self.threshold = bounded("strategy.threshold", threshold, low=0.0)
         self.allow_short = allow_short
 
     def _positions(

@@ -9,6 +9,7 @@ from scipy.stats import norm
 from regimecast.core.errors import ConfigError, SpecError, did_you_mean
 from regimecast.core.types import Forecast, ForecastKind
 from regimecast.data.panel import Panel
+from regimecast.evaluation.bounds import bounded, whole
 from regimecast.evaluation.forecast_metrics import central_intervals
 from regimecast.evaluation.origins import origin_rows, trailing_volatility
 from regimecast.evaluation.strategies.base import Strategy, StrategyRegistry, beyond
@@ -52,22 +53,16 @@ class VolatilityTarget(Strategy):
         step: int | None,
     ) -> None:
         super().__init__(step=step)
-        if not (target > 0 and max_leverage > 0 and threshold >= 0 and window >= 2):
-            raise ConfigError(
-                f"strategy.target={target} and strategy.max_leverage={max_leverage} must be "
-                f"positive, strategy.threshold={threshold} 0 or more, strategy.window={window} "
-                "at least 2"
-            )
         if volatility not in _SOURCES:
             raise ConfigError(
                 f"strategy.volatility={volatility!r} is unknown."
                 f"{did_you_mean(volatility, _SOURCES)} Allowed: {', '.join(_SOURCES)}"
             )
-        self.target = target
+        self.target = bounded("strategy.target", target, low=0.0)
         self.volatility = volatility
-        self.window = window
-        self.max_leverage = max_leverage
-        self.threshold = threshold
+        self.window = whole("strategy.window", window, low=2)
+        self.max_leverage = bounded("strategy.max_leverage", max_leverage, low=0.0)
+        self.threshold = bounded("strategy.threshold", threshold, low=0.0)
 
     def _positions(
         self, forecast: Forecast, panel: Panel, bars_per_year: float

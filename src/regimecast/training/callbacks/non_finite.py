@@ -46,7 +46,7 @@ class NonFinite(Callback):
         """
         if trainer.global_step % self.every_n_steps == 0 and not torch.isfinite(loss):
             raise NonFiniteError(
-                f"train/loss is {float(loss)} at epoch {trainer.current_epoch}, "
+                f"train/loss is {loss.item()} at epoch {trainer.current_epoch}, "
                 f"step {trainer.global_step}: {_origin(pl_module, self._batch)}"
             )
 
@@ -65,7 +65,7 @@ class NonFinite(Callback):
         loss = trainer.callback_metrics.get("val/loss")
         if loss is not None and not torch.isfinite(loss):
             raise NonFiniteError(
-                f"val/loss is {float(loss)} at epoch {trainer.current_epoch}, "
+                f"val/loss is {loss.item()} at epoch {trainer.current_epoch}, "
                 f"step {trainer.global_step}: {_origin(pl_module, self._batch)}"
             )
 

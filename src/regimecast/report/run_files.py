@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any, Self
 
 import pandas as pd
+from omegaconf import DictConfig, OmegaConf
+from yaml import YAMLError  # type: ignore[import-untyped]  # PyYAML carries no types
 
 from regimecast.core.errors import DataError
 from regimecast.core.files import read_json
+from regimecast.tracking.folder import read_status
 
-__all__ = ["RunFolder", "run_folders"]
+__all__ = ["RunFiles", "run_folders"]
 
 _MARKS = ("manifest.json", "metrics.json", "config.yaml")
 _RETURNS = ("time", "strategy", "regime")
@@ -18,7 +21,7 @@ _PREDICTIONS = ("fold", "asset", "origin", "step", "regime", "actual")
 
 
 @dataclass(frozen=True, eq=False)
-class RunFolder:
+class RunFiles:
     """Content of ``runs/<study>/<job>/``; what is missing is empty or None."""
 
     path: Path
@@ -73,7 +76,7 @@ class RunFolder:
     @property
     def job(self) -> str:
         """Label of the run."""
-        return str(self.metrics.get("job") or self.path.resolve().name)
+        return str(self.metrics.get("job") or self.manifest.get("job") or self.path.resolve().name)
 
     @property
     def study(self) -> str:
@@ -83,7 +86,9 @@ class RunFolder:
     @property
     def status(self) -> str:
         """``finished``, ``failed``, ``interrupted``, ``running`` or ``unknown``."""
-        recorded = str(self.manifest.get("status", "unknown"))
+        recorded = "unknown"
+        if "status" in self.manifest:
+            recorded = str(read_status(self.path))
         if recorded in {"failed", "interrupted"}:
             return recorded
         return str(self.metrics.get("status") or recorded)
@@ -96,21 +101,46 @@ class RunFolder:
     @property
     def overrides(self) -> tuple[str, ...]:
         """Command-line overrides that tell this run from others."""
-        return tuple(map(str, self.metrics.get("overrides") or self.manifest.get("overrides") or ()))
+        return tuple(
+            map(str, self.metrics.get("overrides") or self.manifest.get("overrides") or ())
+        )
+
+    def part(self, group: str) -> str:
+        """Name of a component, such as the ``model``; a failed run's comes from its config."""
+        value = self.metrics.get(group)
+        if value is None:
+            try:
+                config = OmegaConf.create(self.config)
+            except YAMLError:
+                return ""
+            value = config.get(group) if isinstance(config, DictConfig) else None
+            if isinstance(value, DictConfig):
+                value = value.get("name") or list(value)
+        return ", ".join(map(str, value)) if isinstance(value, list) else str(value or "")
 
     @property
     def forecast(self) -> dict[str, Any]:
         """Forecast metrics, such as ``test/mae``."""
-        return dict(self.metrics.get("forecast") or {})
+        return _section(self.metrics, "forecast")
 
     @property
     def folds(self) -> list[dict[str, Any]]:
         """Sizes and training report per fold."""
-        return list(self.metrics.get("folds") or [])
+        return _rows(self.metrics, "folds")
 
     def trading(self, series: str = "strategy") -> dict[str, Any]:
         """Trading metrics of ``strategy``, ``buy_and_hold`` or ``naive``."""
-        return dict((self.metrics.get("trading") or {}).get(series) or {})
+        return _section(_section(self.metrics, "trading"), series)
+
+    @property
+    def gate(self) -> dict[str, Any]:
+        """Verdict of the gate: ``profile``, ``passed`` and ``rules``."""
+        return _section(self.metrics, "gate")
+
+    @property
+    def preflight(self) -> list[dict[str, Any]]:
+        """First and last origin per fold and part."""
+        return _rows(self.manifest, "preflight")
 
     def by_regime(self, metric: str) -> dict[str, Any]:
         """Value of a forecast metric per regime name."""
@@ -123,19 +153,32 @@ class RunFolder:
 
 
 def run_folders(study: Path) -> list[Path]:
-    """Run folders directly inside a study's folder, in the order of their names.
+    """Run folders anywhere below a study's folder, by path; hidden folders are passed over.
 
     Raises:
         DataError: there is none.
     """
-    found = sorted(
-        child
-        for child in (study.iterdir() if study.is_dir() else ())
-        if child.is_dir() and any((child / name).exists() for name in _MARKS)
+    found = {path.parent for name in _MARKS[:2] for path in study.rglob(name)}
+    runs = sorted(
+        run
+        for run in found
+        if not any(part.startswith(".") for part in run.relative_to(study).parts)
     )
-    if not found:
+    if not runs:
         raise DataError(f"{study} holds no run folders")
-    return found
+    return runs
+
+
+def _section(values: dict[str, Any], key: str) -> dict[str, Any]:
+    """A mapping inside a mapping, empty where it is missing or something else."""
+    found = values.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def _rows(values: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    """The mappings of a list inside a mapping."""
+    found = values.get(key)
+    return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
 
 
 def _mapping(path: Path) -> dict[str, Any]:

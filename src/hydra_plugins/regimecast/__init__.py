@@ -1,0 +1,1 @@
+"""Hydra plugins of Regimecast. Hydra imports them at every start, so nothing heavy belongs here."""

@@ -1,0 +1,5 @@
+"""``python -m regimecast`` is the ``regimecast`` command."""
+
+from regimecast.cli import main
+
+main()

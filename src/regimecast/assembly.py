@@ -1,0 +1,190 @@
+"""From a config to its parts, all checked before any data are read."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers import Logger
+
+from regimecast.core.config import split_name
+from regimecast.core.errors import ConfigError, did_you_mean
+from regimecast.core.registry import Registry
+from regimecast.data.cleaning import CleaningSettings
+from regimecast.data.datamodule import FinancialDataModule
+from regimecast.data.market import MarketData
+from regimecast.data.panel import Panel
+from regimecast.data.sources.base import Source, SourceRegistry
+from regimecast.evaluation.costs import CostModel
+from regimecast.evaluation.gate import Gate
+from regimecast.evaluation.strategies.base import Strategy, StrategyRegistry
+from regimecast.features.pipeline import FeaturePipeline
+from regimecast.labels.base import Target, TargetRegistry
+from regimecast.losses.base import LossRegistry
+from regimecast.models.base import BaseTimeSeriesModel, ModelRegistry
+from regimecast.regimes.base import RegimeLabeller, RegimeRegistry
+from regimecast.splits.base import Fold, Splitter, SplitRegistry
+from regimecast.tracking.base import Tracker, TrackerRegistry
+from regimecast.training.seeding import derive_seed
+from regimecast.training.trainer import ModelTrainer
+from regimecast.weighting.base import Sampling, SamplingRegistry, Weighting, WeightingRegistry
+
+__all__ = ["TOP_LEVEL", "Assembly"]
+
+TOP_LEVEL: tuple[str, ...] = (
+    "callbacks", "cleaning", "cost", "data", "features", "gate", "loss", "missing_features", "model",
+    "optimizer", "regime", "runs", "sampling", "scheduler", "seed", "split", "strategy", "study",
+    "target", "tracker", "trainer", "weighting", "window",
+)  # fmt: skip
+"""Every key that a config may have at the top; anything else is an error."""
+
+_WINDOW = ("context_length", "batch_size", "num_workers", "clip", "asset_identity")
+
+
+@dataclass(frozen=True, eq=False)
+class Assembly:
+    """The parts that a config names, not yet fed with data.
+
+    What is fitted on a fold (model, loss, regimes) is made anew for every fold.
+    """
+
+    config: Mapping[str, Any]
+    source: Source
+    cleaning: CleaningSettings
+    pipeline: FeaturePipeline
+    target: Target
+    weightings: Sequence[Weighting]
+    sampling: Sampling
+    splitter: Splitter
+    tracker: Tracker
+    strategy: Strategy
+    cost: CostModel
+    gate: Gate
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "Assembly":
+        """Parts of a resolved config of plain values.
+
+        Raises:
+            ConfigError: a key or a name is unknown, or a parameter is unknown or missing.
+            LeakageError: the split would let the label reach across a border.
+        """
+        _check_keys("config", config, TOP_LEVEL)
+        _check_keys("window", config["window"], _WINDOW)
+        _check_int("seed", config["seed"], minimum=0)
+        for key in ("context_length", "batch_size"):
+            _check_int(f"window.{key}", config["window"][key], minimum=1)
+        target: Target = _create(TargetRegistry, "target", config)
+        splitter: Splitter = _create(SplitRegistry, "split", config)
+        splitter.check(label_bars=target.label_bars)
+        assembly = cls(
+            config=config,
+            source=_create(SourceRegistry, "data", config),
+            cleaning=_make(CleaningSettings, "cleaning", config),
+            pipeline=FeaturePipeline(config["features"], missing=config["missing_features"]),
+            target=target,
+            weightings=[
+                WeightingRegistry.create(name, **params)
+                for name, params in config["weighting"].items()
+            ],
+            sampling=_create(SamplingRegistry, "sampling", config),
+            splitter=splitter,
+            tracker=_create(TrackerRegistry, "tracker", config),
+            strategy=_create(StrategyRegistry, "strategy", config),
+            cost=_make(CostModel, "cost", config),
+            gate=_make(Gate, "gate", config),
+        )
+        assembly.regime()
+        assembly.trainer()
+        # Built with the data's spec later; their names and parameters can be checked now.
+        name, params = split_name(config["model"], "model")
+        ModelRegistry.check(name, {**params, "spec": None, "loss": None})
+        name, params = split_name(config["loss"], "loss")
+        LossRegistry.check(name, {**params, "spec": None})
+        return assembly
+
+    @property
+    def seed(self) -> int:
+        """Seed of the run."""
+        return int(self.config["seed"])
+
+    def market(self, bars: Panel) -> MarketData:
+        """Features and target of the bars."""
+        window = self.config["window"]
+        return MarketData.build(
+            bars,
+            pipeline=self.pipeline,
+            target=self.target,
+            context_length=window["context_length"],
+            asset_identity=window["asset_identity"],
+        )
+
+    def modules(self, market: MarketData, folds: Sequence[Fold]) -> Iterator[FinancialDataModule]:
+        """One data module per fold."""
+        window = self.config["window"]
+        for number, fold in enumerate(folds):
+            yield FinancialDataModule(
+                market,
+                fold,
+                number=number,
+                regime=self.regime(),
+                weightings=self.weightings,
+                sampling=self.sampling,
+                batch_size=window["batch_size"],
+                num_workers=window["num_workers"],
+                clip=window["clip"],
+                seed=self.seed,
+            )
+
+    def model(self, data: FinancialDataModule) -> BaseTimeSeriesModel:
+        """A fresh model for the fold."""
+        name, params = split_name(self.config["model"], "model")
+        return ModelRegistry.create(name, spec=data.spec, loss=self.config["loss"], **params)
+
+    def regime(self) -> RegimeLabeller:
+        """A fresh regime labeller."""
+        labeller: RegimeLabeller = _create(RegimeRegistry, "regime", self.config)
+        return labeller
+
+    def trainer(
+        self, *, fold: int = 0, logger: Logger | None = None, folder: Path | None = None
+    ) -> ModelTrainer:
+        """How to train, with a seed of the fold's own."""
+        config = self.config
+        return ModelTrainer(
+            trainer=config["trainer"],
+            callbacks=config["callbacks"],
+            optimizer=config["optimizer"],
+            scheduler=config["scheduler"],
+            seed=derive_seed(self.seed, fold) if fold else self.seed,
+            logger=logger,
+            folder=folder,
+        )
+
+
+def _create(registry: Registry[Any], group: str, config: Mapping[str, Any]) -> Any:
+    name, params = split_name(config[group], group)
+    return registry.create(name, **params)
+
+
+def _make(kind: type[Any], group: str, config: Mapping[str, Any]) -> Any:
+    """A plain settings class from its group, every parameter given and no other."""
+    _check_keys(group, config[group], tuple(signature(kind).parameters))
+    return kind(**config[group])
+
+
+def _check_keys(group: str, given: Mapping[str, Any], allowed: Sequence[str]) -> None:
+    for key in given:
+        if key not in allowed:
+            raise ConfigError(
+                f"{group} has no key {key!r}.{did_you_mean(str(key), allowed)} "
+                f"Allowed: {', '.join(allowed)}"
+            )
+    if missing := [key for key in allowed if key not in given]:
+        raise ConfigError(f"{group} needs {', '.join(missing)}")
+
+
+def _check_int(key: str, value: Any, *, minimum: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
+        raise ConfigError(f"{key}={value!r} must be a whole number of at least {minimum}")

@@ -1,0 +1,104 @@
+"""`judge`: everything that is said about an out-of-sample forecast, in one call."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from regimecast.core.types import Forecast, Outcomes
+from regimecast.data.panel import Panel
+from regimecast.evaluation import benchmarks
+from regimecast.evaluation.backtest import BacktestResult, backtest, decision_spacing
+from regimecast.evaluation.costs import CostModel
+from regimecast.evaluation.gate import Gate
+from regimecast.evaluation.origins import origin_rows
+from regimecast.evaluation.predictions import (
+    predictions_frame,
+    read_predictions,
+    write_predictions,
+)
+from regimecast.evaluation.scoring import evaluate
+from regimecast.evaluation.strategies.base import Strategy
+from regimecast.evaluation.trading_metrics import trading_metrics
+
+__all__ = ["Judgement", "judge", "predictions_frame", "read_predictions", "write_predictions"]
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """Verdict on the test samples of a run."""
+
+    metrics: dict[str, Any]
+    """Sections ``forecast``, ``trading`` and ``gate`` of ``metrics.json``: plain values, no NaN."""
+    returns: pd.DataFrame
+    """Content of ``returns.parquet``: simple returns per bar and what stands beside them."""
+    backtests: dict[str, BacktestResult]
+    """``strategy``, ``buy_and_hold`` and ``naive``, over the same bars and at the same costs."""
+
+
+def judge(
+    forecast: Forecast,
+    outcomes: Outcomes,
+    panel: Panel,
+    *,
+    strategy: Strategy,
+    cost: CostModel,
+    gate: Gate,
+) -> Judgement:
+    """Forecast metrics, a backtest after costs beside two benchmarks, and the gate's verdict.
+
+    Args:
+        forecast: test samples of all folds, see `join_folds`.
+        outcomes: what happened, row by row beside it.
+        panel: bars to trade at; its calendar gives the bars per year.
+        strategy: turns forecasts into positions.
+        cost: charged on every change of position, of the benchmarks too.
+        gate: rules to be passed.
+
+    Raises:
+        SpecError: forecast and outcomes do not fit, overlap, or the strategy cannot use them.
+        DataError: an origin or a price is missing in the panel.
+    """
+    metrics = evaluate(forecast, outcomes)
+    row = origin_rows(forecast, panel)
+    bars_per_year = panel.bars_per_year
+    step = forecast.horizon if strategy.step is None else strategy.step
+    positions = {
+        "strategy": strategy.positions(forecast, panel, bars_per_year=bars_per_year),
+        "buy_and_hold": benchmarks.buy_and_hold(row),
+        "naive": benchmarks.naive(row, panel, bars=step),
+    }
+    hold = decision_spacing(row, panel)
+    results = {
+        name: backtest(
+            position,
+            row,
+            panel,
+            cost=cost,
+            bars_per_year=bars_per_year,
+            regime=outcomes.regime,
+            hold=hold,
+        )
+        for name, position in positions.items()
+    }
+    chosen = results["strategy"]
+    return Judgement(
+        metrics={
+            "forecast": metrics,
+            "trading": {name: trading_metrics(result) for name, result in results.items()},
+            "gate": gate.verdict(chosen),
+        },
+        returns=pd.DataFrame(
+            {
+                "time": chosen.time,
+                "strategy": chosen.net,
+                "gross": chosen.gross,
+                "turnover": chosen.turnover,
+                "exposure": chosen.exposure,
+                "regime": chosen.regime,
+                "buy_and_hold": results["buy_and_hold"].net,
+                "naive": results["naive"].net,
+            }
+        ),
+        backtests=results,
+    )

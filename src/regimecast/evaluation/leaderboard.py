@@ -1,0 +1,245 @@
+"""Leaderboard: the runs of a study side by side, best first, unfinished ones named last."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.console import Group
+from rich.table import Table
+
+from regimecast.core.errors import ConfigError, DataError, did_you_mean
+from regimecast.core.files import atomic_path, read_json, write_json
+
+__all__ = ["METRICS", "Leaderboard"]
+
+METRICS: dict[str, tuple[str, str, str]] = {
+    "crps": ("forecast", "test/crps", "min"),
+    "pinball": ("forecast", "test/pinball", "min"),
+    "mae": ("forecast", "test/mae", "min"),
+    "log_loss": ("forecast", "test/log_loss", "min"),
+    "accuracy": ("forecast", "test/accuracy", "max"),
+    "macro_f1": ("forecast", "test/macro_f1", "max"),
+    "brier": ("forecast", "test/brier", "min"),
+    "directional_accuracy": ("forecast", "test/directional_accuracy", "max"),
+    "ic": ("forecast", "test/ic", "max"),
+    "rank_ic": ("forecast", "test/rank_ic", "max"),
+    "crash_mae": ("forecast", "test/regime=crash/mae", "min"),
+    "crash_accuracy": ("forecast", "test/regime=crash/accuracy", "max"),
+    "crash_n": ("forecast", "test/regime=crash/n", "max"),
+    "sharpe": ("strategy", "sharpe", "max"),
+    "max_drawdown": ("strategy", "max_drawdown", "min"),
+    "turnover": ("strategy", "turnover", "min"),
+    "break_even_bps": ("strategy", "break_even_bps", "max"),
+    "buy_and_hold_sharpe": ("buy_and_hold", "sharpe", "max"),
+    "naive_sharpe": ("naive", "sharpe", "max"),
+}
+"""Column: section of ``metrics.json`` (or of its ``trading``), key there, which end is better."""
+
+_DEFAULT_SORT = ("crps", "log_loss", "sharpe")
+"""CRPS before pinball: runs of a sweep over losses have different levels, and the mean pinball loss
+depends on which levels it is taken over, whereas a point forecast's CRPS is its absolute error."""
+
+_TITLES = {
+    "directional_accuracy": "direction",
+    "max_drawdown": "max dd",
+    "break_even_bps": "break-even bps",
+    "buy_and_hold_sharpe": "hold sharpe",
+}
+_PERCENT = frozenset(
+    {"accuracy", "crash_accuracy", "macro_f1", "directional_accuracy", "max_drawdown"}
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Leaderboard:
+    """Runs as rows.
+
+    `frame` has the columns study, job, task, model, loss, weighting, status, gate, note, seconds,
+    trials and those of `METRICS`; what a run does not have is missing. `trials` is the number of
+    jobs found: a Sharpe ratio picked from n jobs is the best of n draws and has to be read so.
+    """
+
+    frame: pd.DataFrame
+
+    @classmethod
+    def read(cls, folder: Path) -> "Leaderboard":
+        """Leaderboard of every run below a folder, sorted by default (see `sort`).
+
+        A run that is broken or not finished is listed with its status and what is wrong.
+
+        Raises:
+            DataError: there is no such folder, or no run below it.
+        """
+        if not folder.is_dir():
+            raise DataError(f"{folder} is not a folder of runs")
+        rows = [_row(run, folder) for run in _run_folders(folder)]
+        if not rows:
+            raise DataError(f"{folder} holds no runs: no metrics.json or manifest.json below it")
+        frame = pd.DataFrame(rows)
+        frame["trials"] = len(frame)
+        numbers = [*METRICS, "seconds"]
+        frame[numbers] = frame[numbers].astype(np.float64)
+        return cls(frame).sort()
+
+    def sort(self, metric: str | None = None) -> "Leaderboard":
+        """The same runs with the best first within each task, unfinished ones at the end.
+
+        Args:
+            metric: column to sort by; by default CRPS for forecasts and log loss for classes, or
+                the Sharpe ratio where a task's runs have neither.
+
+        Raises:
+            ConfigError: unknown column.
+        """
+        if metric is not None and metric not in METRICS:
+            raise ConfigError(
+                f"cannot sort by {metric!r}.{did_you_mean(metric, METRICS)} "
+                f"Allowed: {', '.join(METRICS)}"
+            )
+        groups = [
+            _sorted(group, metric or _default_metric(group))
+            for _, group in self.frame.groupby("task", sort=True)
+        ]
+        return Leaderboard(pd.concat(groups, ignore_index=True))
+
+    def tables(self) -> list[Table]:
+        """One table per task, without columns that no run of the task has."""
+        return [_table(str(task), group) for task, group in self.frame.groupby("task", sort=False)]
+
+    def to_table(self) -> Group:
+        """All tables as one thing that rich can print."""
+        return Group(*self.tables())
+
+    def write(self, path: Path) -> None:
+        """File of the suffix's format, ``.csv``, ``.json`` or ``.parquet``, written atomically.
+
+        Raises:
+            ConfigError: another suffix.
+        """
+        if path.suffix == ".json":
+            missing = self.frame.astype(object).where(self.frame.notna(), None)
+            write_json(path, missing.to_dict(orient="records"))
+            return
+        if path.suffix not in {".csv", ".parquet"}:
+            raise ConfigError(f"cannot write {path.name!r}. Allowed: .csv, .json, .parquet")
+        with atomic_path(path) as temporary:
+            if path.suffix == ".csv":
+                self.frame.to_csv(temporary, index=False)
+            else:
+                self.frame.to_parquet(temporary, index=False)
+
+
+def _run_folders(folder: Path) -> Iterator[Path]:
+    """Folders that hold a run, by path; hidden folders, such as Hydra's, are passed over."""
+    found = {
+        path.parent for name in ("metrics.json", "manifest.json") for path in folder.rglob(name)
+    }
+    for run in sorted(found):
+        if not any(part.startswith(".") for part in run.relative_to(folder).parts):
+            yield run
+
+
+def _row(run: Path, folder: Path) -> dict[str, Any]:
+    metrics, problem = _read(run / "metrics.json")
+    manifest, _ = _read(run / "manifest.json")
+    status = str(manifest.get("status") or metrics.get("status") or "unknown")
+    if problem:
+        status = "broken" if status == "finished" else status
+    trading = _section(metrics, "trading")
+    sections = {
+        "forecast": _section(metrics, "forecast"),
+        **{name: _section(trading, name) for name in ("strategy", "buy_and_hold", "naive")},
+    }
+    weighting = metrics.get("weighting")
+    return {
+        "study": str(run.parent.relative_to(folder)) if run != folder else ".",
+        "job": str(metrics.get("job") or run.name),
+        "task": str(metrics.get("task") or "unknown"),
+        "model": _text(metrics.get("model")),
+        "loss": _text(metrics.get("loss")),
+        "weighting": "+".join(map(str, weighting)) if isinstance(weighting, list) else None,
+        "status": status,
+        "gate": _gate(_section(metrics, "gate")),
+        "note": problem,
+        "seconds": _number(metrics.get("seconds")),
+        **{name: _number(sections[part].get(key)) for name, (part, key, _) in METRICS.items()},
+    }
+
+
+def _read(path: Path) -> tuple[dict[str, Any], str | None]:
+    """Content of a json object and None, or nothing and what is wrong."""
+    try:
+        content = read_json(path)
+    except FileNotFoundError:
+        return {}, f"no {path.name}"
+    except (OSError, ValueError) as error:
+        return {}, f"{path.name}: {error}"
+    if not isinstance(content, dict):
+        return {}, f"{path.name} is no json object"
+    return content, None
+
+
+def _section(content: dict[str, Any], name: str) -> dict[str, Any]:
+    section = content.get(name)
+    return section if isinstance(section, dict) else {}
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and np.isfinite(value) else None
+
+
+def _gate(section: dict[str, Any]) -> str | None:
+    passed = section.get("passed")
+    return None if passed is None else ("passed" if passed else "failed")
+
+
+def _default_metric(group: pd.DataFrame) -> str:
+    return next((name for name in _DEFAULT_SORT if group[name].notna().any()), _DEFAULT_SORT[0])
+
+
+def _sorted(group: pd.DataFrame, metric: str) -> pd.DataFrame:
+    value = group[metric] if METRICS[metric][2] == "min" else -group[metric]
+    keys = pd.DataFrame({"open": group["status"] != "finished", "value": value})
+    return group.loc[keys.sort_values(["open", "value"], kind="stable", na_position="last").index]
+
+
+def _table(task: str, group: pd.DataFrame) -> Table:
+    trials = int(group["trials"].iloc[0])
+    table = Table(
+        title=f"{task}: {len(group)} of {trials} jobs",
+        caption=f"Out of sample, after costs. The best of {trials} jobs is partly luck.",
+    )
+    texts = [name for name in ("job", "model", "loss", "weighting") if group[name].notna().any()]
+    numbers = [name for name in METRICS if group[name].notna().any()]
+    ends = [name for name in ("gate", "status", "note") if group[name].notna().any()]
+    for name in texts:
+        table.add_column(name)
+    for name in numbers:
+        title = _TITLES.get(name, name.replace("_", " "))
+        table.add_column(f"sharpe (of {trials})" if name == "sharpe" else title, justify="right")
+    for name in ends:
+        table.add_column(name)
+    for _, row in group.iterrows():
+        cells = [_cell(row[name]) for name in texts]
+        cells += [_format(name, row[name]) for name in numbers]
+        table.add_row(*cells, *(_cell(row[name]) for name in ends))
+    return table
+
+
+def _cell(value: object) -> str:
+    return str(value) if isinstance(value, str) else ""
+
+
+def _format(name: str, value: float) -> str:
+    if np.isnan(value):
+        return ""
+    if name in _PERCENT:
+        return f"{value:.1%}"
+    return f"{value:.0f}" if name == "crash_n" else f"{value:.4g}"

@@ -1,0 +1,102 @@
+"""`IndicatorFamily`: a family as a list of columns, each declared beside its function.
+
+The base class does what every column needs. A column is computed on each stretch of bars without a
+missing input, on its own: TA-Lib's running sums would carry one NaN through the rest of the series.
+A stretch starts with the column's declared lookback as warm-up, which is blanked.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from regimecast.core.errors import ConfigError
+from regimecast.features.base import AssetFeatures, Bars, Feature
+
+__all__ = ["PRICES", "Indicator", "IndicatorFamily", "check_bars", "memory"]
+
+PRICES = frozenset({"open", "high", "low", "close"})
+"""Columns in units of the price."""
+
+
+@dataclass(frozen=True)
+class Indicator(Feature):
+    """A declared column and the function that makes it."""
+
+    function: Callable[..., np.ndarray]
+    """From the input columns, in the order of `inputs` and without gaps, to the column."""
+
+
+class IndicatorFamily(AssetFeatures):
+    """Asset features made of independent columns."""
+
+    @abstractmethod
+    def indicators(self) -> tuple[Indicator, ...]:
+        """Columns in order."""
+
+    def features(self) -> tuple[Feature, ...]:
+        """Declarations in the order of `indicators`."""
+        return tuple(
+            Feature(*(getattr(indicator, field.name) for field in fields(Feature)))
+            for indicator in self.indicators()
+        )
+
+    def compute(self, bars: Bars) -> Float[np.ndarray, "T F"]:
+        """Columns known at the close of each bar.
+
+        NaN for `lookback` bars from the start and from each bar that misses an input. A price that
+        is not positive, or a negative volume, counts as missing.
+        """
+        indicators = self.indicators()
+        length = len(next(iter(bars.values())))
+        table = np.full((length, len(indicators)), np.nan)
+        present = {name: _present(name, values) for name, values in bars.items()}
+        for column, indicator in enumerate(indicators):
+            warm_up = indicator.lookback
+            usable = np.logical_and.reduce([present[name] for name in indicator.inputs])
+            for rows in _stretches(usable):
+                if rows.stop - rows.start > warm_up:
+                    values = indicator.function(*(bars[name][rows] for name in indicator.inputs))
+                    table[rows.start + warm_up : rows.stop, column] = values[warm_up:]
+        return table
+
+
+def _present(name: str, values: Float[np.ndarray, " T"]) -> Bool[np.ndarray, " T"]:
+    present = np.isfinite(values)
+    if name in PRICES:
+        present &= values > 0
+    elif name == "volume":
+        present &= values >= 0
+    return present
+
+
+def _stretches(usable: Bool[np.ndarray, " T"]) -> list[slice]:
+    """Maximal stretches of True."""
+    edges = np.flatnonzero(np.diff(usable.astype(np.int8), prepend=0, append=0))
+    return [slice(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
+
+
+def memory(*alphas: float) -> int:
+    """Bars until a cascade of exponential filters gives everything older less than 1 % weight.
+
+    For one filter the smallest n with (1 - alpha)^n < 0.01. Added to the bars that a filter needs
+    to start, it is the number of bars until the start no longer matters.
+    """
+    states = [0.0] * len(alphas)
+    bars = 0
+    while 1.0 - states[-1] >= 0.01:
+        value = 1.0
+        for stage, alpha in enumerate(alphas):
+            states[stage] += alpha * (value - states[stage])
+            value = states[stage]
+        bars += 1
+    return bars
+
+
+def check_bars(key: str, *values: object, minimum: int) -> None:
+    """Raises `ConfigError` unless every value of a setting is a whole number of bars >= minimum."""
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
+            raise ConfigError(f"features.{key}={value!r}; allowed: whole bars, at least {minimum}")

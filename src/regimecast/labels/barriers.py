@@ -1,0 +1,189 @@
+"""Triple barrier: which of an upper price, a lower price and a deadline is met first.
+
+López de Prado, Advances in Financial Machine Learning (2018), section 3.4.
+
+A label is complete as soon as a barrier is met, even where fewer bars than the deadline follow, so
+that a label never changes when bars are appended. Close to the end of the data the complete labels
+are therefore mostly those that met a price barrier early.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, get_args, no_type_check
+
+import numba
+import numpy as np
+from jaxtyping import Float, Int
+
+from regimecast.core.errors import ConfigError, DataError
+from regimecast.labels.base import INCOMPLETE
+
+__all__ = ["Tie", "TripleBarrierLabels", "triple_barrier"]
+
+Tie = Literal["lower", "upper"]
+
+Distance = float | int | Float[np.ndarray, " D"]
+
+
+@dataclass(frozen=True, eq=False)
+class TripleBarrierLabels:
+    """One label per entry, known at the close of its exit bar."""
+
+    label: Int[np.ndarray, " N"]
+    """int8: 1 upper barrier, -1 lower barrier, 0 deadline, `INCOMPLETE` where none is met yet."""
+    exit: Int[np.ndarray, " N"]
+    """Bar at which the first barrier is met; -1 where incomplete."""
+    ret: Float[np.ndarray, " N"]
+    """Simple return from the entry's close to the exit, moved towards 0 by the cost and no further;
+    NaN where incomplete."""
+
+
+def triple_barrier(
+    close: Float[np.ndarray, " T"],
+    high: Float[np.ndarray, " Th"] | None,
+    low: Float[np.ndarray, " Tl"] | None,
+    *,
+    upper: Distance,
+    lower: Distance,
+    horizon: int,
+    entries: Int[np.ndarray, " N"] | None = None,
+    cost_bps: float = 0.0,
+    tie: Tie = "lower",
+) -> TripleBarrierLabels:
+    """Labels of entries at the close of a bar, watched over the `horizon` bars that follow.
+
+    The upper barrier is ``close[o] · (1 + upper + cost)``, the lower one
+    ``close[o] · (1 - lower - cost)``: a move counts once it has paid a round trip, whichever its
+    direction. With highs and lows a barrier is met when they reach it and the exit is at the
+    barrier; with closes alone it is met by a close and the exit is at that close.
+
+    Args:
+        close: closes of one asset, positive.
+        high: highs; None watches closes.
+        low: lows; None watches closes.
+        upper: distance of the upper barrier as a fraction of the entry's close, one or per bar,
+            positive; infinity for no barrier.
+        lower: the same downwards.
+        horizon: bars until the deadline.
+        entries: bars to label, in any order; every bar where left out.
+        cost_bps: cost of a round trip in basis points of the price.
+        tie: the barrier that counts where one bar reaches both: the order inside a bar is not
+            known, and ``lower`` is the cautious choice for a long position.
+
+    Raises:
+        DataError: lengths differ, prices or distances are missing or not positive, a high is below
+            its low, or an entry is no bar.
+        ConfigError: `horizon`, `cost_bps` or `tie` is out of range.
+    """
+    _check_settings(horizon, cost_bps, tie)
+    if (high is None) != (low is None):
+        raise DataError("high and low go together; give both or neither")
+    bars = np.arange(len(close)) if entries is None else entries.astype(np.int64)
+    if len(bars) and not (bars.min() >= 0 and bars.max() < len(close)):
+        raise DataError(f"entries reach from {bars.min()} to {bars.max()}; bars: {len(close)}")
+    _check_prices("close", close, len(close))
+    if high is not None and low is not None:
+        _check_prices("high", high, len(close))
+        _check_prices("low", low, len(close))
+        if (high < low).any():
+            row = int(np.flatnonzero(high < low)[0])
+            raise DataError(f"high={high[row]} is below low={low[row]} at bar {row}")
+    label, exit_, ret = _first_touch(
+        np.ascontiguousarray(close, dtype=np.float64),
+        np.ascontiguousarray(close if high is None else high, dtype=np.float64),
+        np.ascontiguousarray(close if low is None else low, dtype=np.float64),
+        _distances("upper", upper, bars, len(close)),
+        _distances("lower", lower, bars, len(close)),
+        bars,
+        int(horizon),
+        float(cost_bps) * 1e-4,
+        tie == "upper",
+        high is None,
+    )
+    return TripleBarrierLabels(label, exit_, ret)
+
+
+def _check_settings(horizon: int, cost_bps: float, tie: str) -> None:
+    if horizon < 1:
+        raise ConfigError(f"horizon={horizon}; allowed: at least 1 bar")
+    if not 0.0 <= cost_bps < np.inf:
+        raise ConfigError(f"cost_bps={cost_bps}; allowed: 0 or more")
+    if tie not in get_args(Tie):
+        raise ConfigError(f"tie={tie!r}; allowed: {', '.join(get_args(Tie))}")
+
+
+def _check_prices(name: str, prices: Float[np.ndarray, " T"], length: int) -> None:
+    if len(prices) != length:
+        raise DataError(f"{name} has {len(prices)} bars, close has {length}")
+    wrong = np.flatnonzero(~(np.isfinite(prices) & (prices > 0)))
+    if len(wrong):
+        raise DataError(
+            f"{name}={prices[wrong[0]]} at bar {wrong[0]} ({len(wrong)} such bars); "
+            "barriers need positive prices"
+        )
+
+
+def _distances(
+    name: str, distance: Distance, bars: Int[np.ndarray, " N"], length: int
+) -> Float[np.ndarray, " N"]:
+    """Distance at each entry."""
+    values = np.asarray(distance, dtype=np.float64)
+    if values.ndim and len(values) != length:
+        raise DataError(f"{name} has {len(values)} values; allowed: one, or {length}, one per bar")
+    at_entries = values[bars] if values.ndim else np.full(len(bars), float(values))
+    wrong = np.flatnonzero(~(at_entries > 0))
+    if len(wrong):
+        raise DataError(
+            f"{name}={at_entries[wrong[0]]} for the entry at bar {bars[wrong[0]]} "
+            f"({len(wrong)} such entries); allowed: above 0"
+        )
+    return at_entries
+
+
+@numba.njit(cache=True, parallel=True)
+@no_type_check  # numba cannot compile the wrapper of the tests' runtime checker
+def _first_touch(
+    close: Float[np.ndarray, " T"],
+    high: Float[np.ndarray, " T"],
+    low: Float[np.ndarray, " T"],
+    upper: Float[np.ndarray, " N"],
+    lower: Float[np.ndarray, " N"],
+    bars: Int[np.ndarray, " N"],
+    horizon: int,
+    cost: float,
+    upper_wins: bool,
+    at_close: bool,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    count = len(bars)
+    label = np.full(count, INCOMPLETE, dtype=np.int8)
+    exit_ = np.full(count, -1, dtype=np.int64)
+    ret = np.full(count, np.nan)
+    for n in numba.prange(count):
+        entry = bars[n]
+        price = close[entry]
+        above = price * (1.0 + upper[n] + cost)
+        below = price * (1.0 - lower[n] - cost)
+        deadline = entry + horizon
+        outcome = INCOMPLETE
+        last = min(deadline, len(close) - 1)
+        t = entry
+        while outcome == INCOMPLETE and t < last:
+            t += 1
+            up = high[t] >= above
+            down = low[t] <= below
+            if up and (upper_wins or not down):
+                outcome = 1
+            elif down:
+                outcome = -1
+        if outcome == INCOMPLETE and t == deadline:
+            outcome = 0
+        if outcome != INCOMPLETE:
+            if at_close or outcome == 0:
+                change = close[t] / price - 1.0
+            elif outcome == 1:
+                change = upper[n] + cost
+            else:
+                change = -lower[n] - cost
+            label[n] = outcome
+            exit_[n] = t
+            ret[n] = np.sign(change) * max(abs(change) - cost, 0.0)
+    return label, exit_, ret

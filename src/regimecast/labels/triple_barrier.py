@@ -1,0 +1,175 @@
+"""Triple-barrier classes of every bar: up, down or neither within a deadline."""
+
+import logging
+import math
+from typing import Literal, get_args
+
+import numpy as np
+import talib
+from jaxtyping import Float
+
+from regimecast.core.errors import ConfigError, DataError
+from regimecast.core.types import Task
+from regimecast.data.panel import Panel
+from regimecast.labels.barriers import Tie, TripleBarrierLabels, triple_barrier
+from regimecast.labels.base import INCOMPLETE, Target, TargetRegistry, TargetSeries
+from regimecast.labels.volatility import check_volatility, log_close, trailing_volatility
+
+__all__ = ["TripleBarrier", "TripleBarrierLabels", "triple_barrier"]
+
+Unit = Literal["volatility", "atr", "fraction"]
+
+_log = logging.getLogger(__name__)
+
+
+@TargetRegistry.register("triple_barrier")
+class TripleBarrier(Target):
+    """Classes 1, -1 and 0: upper barrier, lower barrier or deadline first; see `triple_barrier`.
+
+    A farther lower barrier makes 1 more frequent, a farther upper one makes -1 more frequent; on an
+    asset that drifts upwards the lower one has to be the nearer for balanced classes. The classes'
+    shares are logged.
+
+    Args:
+        horizon: bars until the deadline.
+        upper: distance of the upper barrier in `unit`.
+        lower: distance of the lower barrier in `unit`.
+        unit: ``volatility`` counts in trailing standard deviations of one-bar log returns, ``atr``
+            in Wilder's average true range, both known at the origin's close; ``fraction`` in
+            fractions of the close.
+        volatility_window: bars of the volatility or the average true range.
+        volatility_floor: least volatility, in log return per bar, for prices that stand still.
+        cost_bps: cost of a round trip in basis points; a barrier lies that much farther away.
+        tie: the class where one bar reaches both barriers.
+
+    Raises:
+        ConfigError: a value is out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        horizon: int,
+        upper: float,
+        lower: float,
+        unit: Unit,
+        volatility_window: int,
+        volatility_floor: float,
+        cost_bps: float,
+        tie: Tie,
+    ) -> None:
+        if horizon < 1:
+            raise ConfigError(f"triple_barrier.horizon={horizon}; allowed: at least 1 bar")
+        for key, distance in (("upper", upper), ("lower", lower)):
+            if not distance > 0:
+                raise ConfigError(f"triple_barrier.{key}={distance}; allowed: above 0")
+        if unit not in get_args(Unit):
+            raise ConfigError(f"triple_barrier.unit={unit!r}; allowed: {', '.join(get_args(Unit))}")
+        if tie not in get_args(Tie):
+            raise ConfigError(f"triple_barrier.tie={tie!r}; allowed: {', '.join(get_args(Tie))}")
+        if not 0.0 <= cost_bps < math.inf:
+            raise ConfigError(f"triple_barrier.cost_bps={cost_bps}; allowed: 0 or more")
+        check_volatility("triple_barrier", window=volatility_window, floor=volatility_floor)
+        self._horizon = horizon
+        self._upper = float(upper)
+        self._lower = float(lower)
+        self._unit = unit
+        self._window = volatility_window
+        self._floor = volatility_floor
+        self._cost_bps = float(cost_bps)
+        self._tie: Tie = tie
+
+    @property
+    def label_bars(self) -> int:
+        """Bars until the deadline."""
+        return self._horizon
+
+    def compute(self, panel: Panel) -> TargetSeries:
+        """The class of every row whose volatility is known, complete once a barrier is met.
+
+        Raises:
+            DataError: prices are missing or not positive, or ``unit: atr`` without highs and lows.
+        """
+        series = log_close(panel)
+        scale = trailing_volatility(panel, window=self._window, floor=self._floor)
+        unit = self._distance_unit(panel, scale)
+        label = np.full(panel.n_rows, INCOMPLETE, dtype=np.int8)
+        end_row = np.full(panel.n_rows, -1, dtype=np.int64)
+        for asset in range(panel.n_assets):
+            rows = panel.rows(asset)
+            entries = np.flatnonzero(np.isfinite(unit[rows]) & np.isfinite(scale[rows]))
+            labels = self._asset_labels(panel, asset, unit[rows], entries)
+            label[rows.start + entries] = labels.label
+            end_row[rows.start + entries] = np.where(labels.exit >= 0, rows.start + labels.exit, -1)
+            _log.debug("%s: %s", panel.assets[asset], _shares(labels.label))
+        _log.info("triple_barrier: %s", _shares(label))
+        return TargetSeries(
+            task=Task.CLASSIFICATION,
+            horizon=1,
+            series=series,
+            anchored=True,
+            scale=scale,
+            end_row=end_row,
+            lookback=max(self._window, self._atr_lookback if self._unit == "atr" else 0),
+            label=label,
+            classes=(-1, 0, 1),
+        )
+
+    @property
+    def _atr_lookback(self) -> int:
+        """Bars to start Wilder's filter, and until the start's weight is below 1 %."""
+        return self._window + math.ceil(math.log(0.01) / math.log1p(-1.0 / self._window))
+
+    def _asset_labels(
+        self,
+        panel: Panel,
+        asset: int,
+        unit: Float[np.ndarray, " T"],
+        entries: np.ndarray,
+    ) -> TripleBarrierLabels:
+        rows = panel.rows(asset)
+        ranges = panel.has("high") and panel.has("low")
+        try:
+            return triple_barrier(
+                panel.actual("close")[rows],
+                panel.actual("high")[rows] if ranges else None,
+                panel.actual("low")[rows] if ranges else None,
+                upper=self._upper * unit,
+                lower=self._lower * unit,
+                horizon=self._horizon,
+                entries=entries,
+                cost_bps=self._cost_bps,
+                tie=self._tie,
+            )
+        except DataError as error:
+            raise DataError(f"asset {panel.assets[asset]!r}: {error}") from error
+
+    def _distance_unit(
+        self, panel: Panel, volatility: Float[np.ndarray, " R"]
+    ) -> Float[np.ndarray, " R"]:
+        """What one unit of distance is at each close, as a fraction of the close."""
+        if self._unit == "volatility":
+            return volatility
+        if self._unit == "fraction":
+            return np.ones(panel.n_rows)
+        high, low, close = (
+            np.asarray(panel.available(name), dtype=np.float64) for name in ("high", "low", "close")
+        )
+        unit = np.full(panel.n_rows, np.nan)
+        for asset in range(panel.n_assets):
+            rows = panel.rows(asset)
+            atr = talib.ATR(
+                *(np.ascontiguousarray(x[rows]) for x in (high, low, close)), self._window
+            )
+            atr[: self._atr_lookback] = np.nan
+            unit[rows] = np.maximum(atr / close[rows], self._floor)
+        return unit
+
+
+def _shares(label: np.ndarray) -> str:
+    """Shares of the classes among complete labels, for the log."""
+    complete = label[label != INCOMPLETE]
+    if not len(complete):
+        return "no complete label"
+    shares = ", ".join(f"{value:+d} {np.mean(complete == value):.1%}" for value in (-1, 0, 1))
+    return f"{len(complete)} labels: {shares}"

@@ -1,0 +1,133 @@
+"""CatBoost: one booster per step, all quantile levels at once."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import catboost as cb
+import numpy as np
+from jaxtyping import Float
+
+from regimecast.core.errors import DataError
+from regimecast.core.types import DataSpec
+from regimecast.losses.huber import Huber
+from regimecast.models.base import ModelRegistry
+from regimecast.models.boosting import BoostingModel
+from regimecast.models.stepwise import Curve, Part
+from regimecast.models.tabular import Rows
+
+__all__ = ["CatBoost"]
+
+
+@ModelRegistry.register("catboost")
+class CatBoost(BoostingModel):
+    """Boosted symmetric trees of CatBoost (Prokhorenkova et al. 2018, NeurIPS).
+
+    Every level of a tree splits on one condition; quantiles share the trees. Boosting is plain:
+    ordered boosting draws permutations of rows, as if time had no direction.
+
+    Args:
+        spec: see `BoostingModel`.
+        loss: see `BoostingModel`.
+        lags: see `BoostingModel`.
+        rounds: see `BoostingModel`.
+        learning_rate: see `BoostingModel`.
+        depth: conditions per tree.
+        l2: see `BoostingModel`.
+        columns: see `BoostingModel`; drawn for each split.
+        patience: see `BoostingModel`.
+        n_threads: see `BoostingModel`.
+    """
+
+    extension = "cbm"
+
+    def __init__(
+        self,
+        *,
+        spec: DataSpec,
+        loss: Mapping[str, Any],
+        lags: Sequence[int],
+        rounds: int,
+        learning_rate: float,
+        depth: int,
+        l2: float,
+        columns: float,
+        patience: int,
+        n_threads: int,
+    ) -> None:
+        super().__init__(
+            spec=spec,
+            loss=loss,
+            lags=lags,
+            rounds=rounds,
+            learning_rate=learning_rate,
+            l2=l2,
+            columns=columns,
+            patience=patience,
+            n_threads=n_threads,
+        )
+        self._depth = depth
+
+    def _fit_step(self, train: Rows, validation: Rows | None, seed: int) -> dict[str, Part]:
+        booster = cb.CatBoost(
+            {
+                **self._objective(train),
+                "iterations": self._rounds,
+                "learning_rate": self._learning_rate,
+                "depth": self._depth,
+                "l2_leaf_reg": self._l2,
+                "rsm": self._columns,
+                "boosting_type": "Plain",
+                "bootstrap_type": "No",
+                "random_strength": 0,
+                "random_seed": seed,
+                "thread_count": self._n_threads,
+                "allow_const_label": True,
+                "allow_writing_files": False,
+                "logging_level": "Silent",
+            }
+        )
+        try:
+            booster.fit(
+                cb.Pool(train.x, train.y, weight=train.weight),
+                eval_set=None
+                if validation is None
+                else cb.Pool(validation.x, validation.y, weight=validation.weight),
+                early_stopping_rounds=None if validation is None else self._patience,
+                use_best_model=validation is not None,
+            )
+        except cb.CatBoostError as error:
+            raise DataError(f"catboost cannot learn from {train.x.shape} rows: {error}") from error
+        scores = booster.get_evals_result()
+        curve = Curve(*(next(iter(scores.get(n, {"": []}).values())) for n in ("learn", "validation")))
+        return {"trees": Part(booster, booster.tree_count_, curve)}
+
+    def _predict_step(
+        self, parts: dict[str, Part], x: Float[np.ndarray, "N D"]
+    ) -> Float[np.ndarray, "N K"]:
+        wanted = "Probability" if self.loss.name == "cross_entropy" else "RawFormulaVal"
+        values: Float[np.ndarray, "..."] = parts["trees"].model.predict(
+            x, prediction_type=wanted, thread_count=self._n_threads
+        )
+        return values.reshape(len(x), -1)
+
+    def _write_part(self, part: Part, path: Path) -> None:
+        part.model.save_model(str(path), format="cbm")
+
+    def _read_part(self, path: Path) -> cb.CatBoost:
+        booster = cb.CatBoost()
+        booster.load_model(str(path), format="cbm")
+        return booster
+
+    def _objective(self, train: Rows) -> dict[str, Any]:
+        match self.loss.name:
+            case "cross_entropy":
+                return {"loss_function": "MultiClass", "classes_count": int(train.y.max()) + 1}
+            case "huber":
+                assert isinstance(self.loss, Huber)
+                return {"loss_function": f"Huber:delta={self.loss.delta}"}
+            case _ if len(self.loss.levels) == 1:
+                return {"loss_function": f"Quantile:alpha={self.loss.levels[0]}"}
+            case _:
+                levels = ",".join(str(level) for level in self.loss.levels)
+                return {"loss_function": f"MultiQuantile:alpha={levels}"}

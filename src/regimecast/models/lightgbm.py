@@ -1,0 +1,143 @@
+"""LightGBM: one booster per step and quantile level."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+from jaxtyping import Float
+
+from regimecast.core.types import DataSpec
+from regimecast.losses.huber import Huber
+from regimecast.models.base import ModelRegistry
+from regimecast.models.boosting import BoostingModel
+from regimecast.models.stepwise import Curve, Part
+from regimecast.models.tabular import Rows
+
+__all__ = ["LightGBM"]
+
+
+@ModelRegistry.register("lightgbm")
+class LightGBM(BoostingModel):
+    """Boosted trees of LightGBM (Ke et al. 2017, NeurIPS), grown leaf by leaf.
+
+    Columns are binned once per step; the levels of a step share the bins.
+
+    Args:
+        spec: see `BoostingModel`.
+        loss: see `BoostingModel`.
+        lags: see `BoostingModel`.
+        rounds: see `BoostingModel`.
+        learning_rate: see `BoostingModel`.
+        leaves: most leaves of a tree.
+        min_leaf_rows: fewest distinct rows in a leaf.
+        l2: see `BoostingModel`.
+        columns: see `BoostingModel`.
+        patience: see `BoostingModel`.
+        n_threads: see `BoostingModel`.
+    """
+
+    extension = "txt"
+
+    def __init__(
+        self,
+        *,
+        spec: DataSpec,
+        loss: Mapping[str, Any],
+        lags: Sequence[int],
+        rounds: int,
+        learning_rate: float,
+        leaves: int,
+        min_leaf_rows: int,
+        l2: float,
+        columns: float,
+        patience: int,
+        n_threads: int,
+    ) -> None:
+        super().__init__(
+            spec=spec,
+            loss=loss,
+            lags=lags,
+            rounds=rounds,
+            learning_rate=learning_rate,
+            l2=l2,
+            columns=columns,
+            patience=patience,
+            n_threads=n_threads,
+        )
+        self._leaves = leaves
+        self._min_leaf_rows = min_leaf_rows
+
+    def _fit_step(self, train: Rows, validation: Rows | None, seed: int) -> dict[str, Part]:
+        params = {
+            "learning_rate": self._learning_rate,
+            "num_leaves": self._leaves,
+            "min_data_in_leaf": self._min_leaf_rows,
+            "min_sum_hessian_in_leaf": 0.0,
+            "lambda_l2": self._l2,
+            "feature_fraction": self._columns,
+            "num_threads": self._n_threads,
+            "seed": seed,
+            "deterministic": True,
+            "force_col_wise": True,
+            "verbosity": -1,
+        }
+        data = lgb.Dataset(train.x, train.y, weight=train.weight, params=params)
+        watched = {"train": data}
+        if validation is not None:
+            watched["validation"] = data.create_valid(
+                validation.x, validation.y, weight=validation.weight
+            )
+        parts = {}
+        for name, objective in self._objectives(train).items():
+            scores: dict[str, dict[str, list[float]]] = {}
+            callbacks = [lgb.record_evaluation(scores)]
+            if validation is not None:
+                callbacks.append(lgb.early_stopping(self._patience, verbose=False))
+            booster = lgb.train(
+                {**params, **objective},
+                data,
+                self._rounds,
+                valid_sets=list(watched.values()),
+                valid_names=list(watched),
+                callbacks=callbacks,
+            )
+            curve = Curve(
+                *(next(iter(scores.get(n, {"": []}).values())) for n in ("train", "validation"))
+            )
+            kept = booster.best_iteration if validation is not None else self._rounds
+            parts[name] = Part(booster, kept, curve)
+        return parts
+
+    def _predict_step(
+        self, parts: dict[str, Part], x: Float[np.ndarray, "N D"]
+    ) -> Float[np.ndarray, "N K"]:
+        values = [
+            part.model.predict(
+                x, num_iteration=part.rounds, num_threads=self._n_threads
+            ).reshape(len(x), -1)
+            for part in parts.values()
+        ]
+        return np.concatenate(values, axis=1)
+
+    def _write_part(self, part: Part, path: Path) -> None:
+        part.model.save_model(path, num_iteration=part.rounds)
+
+    def _read_part(self, path: Path) -> lgb.Booster:
+        return lgb.Booster(model_file=path)
+
+    def _objectives(self, train: Rows) -> dict[str, dict[str, Any]]:
+        """Parameters of each part of a step."""
+        match self.loss.name:
+            case "cross_entropy":
+                classes = int(train.y.max()) + 1
+                return {"classes": {"objective": "multiclass", "num_class": classes}}
+            case "huber":
+                assert isinstance(self.loss, Huber)
+                return {"point": {"objective": "huber", "alpha": self.loss.delta}}
+            case _:
+                return {
+                    f"q{level}": {"objective": "quantile", "alpha": level}
+                    for level in self.loss.levels
+                }

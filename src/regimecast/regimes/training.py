@@ -1,0 +1,72 @@
+"""Per-asset training rows of labellers that estimate something, and the returns they use."""
+
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from regimecast.core.errors import DataError, LeakageError, SpecError
+from regimecast.core.types import Interval
+from regimecast.data.panel import Panel
+
+__all__ = ["inside", "log_returns", "require_fit", "require_some"]
+
+_log = logging.getLogger(__name__)
+
+
+def log_returns(panel: Panel) -> Float[np.ndarray, " R"]:
+    """Log return from the bar before to each bar, known at its close; NaN at an asset's first."""
+    close = panel.available("close")
+    returns = np.full(panel.n_rows, np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):  # prices <= 0 become missing returns
+        returns[1:] = np.diff(np.log(close))
+    returns[panel.offsets[:-1][np.diff(panel.offsets) > 0]] = np.nan
+    returns[~np.isfinite(returns)] = np.nan
+    return returns
+
+
+def inside(panel: Panel, interval: Interval) -> Bool[np.ndarray, " R"]:
+    """True for rows inside an interval, both ends included."""
+    return (panel.time >= interval.start) & (panel.time <= interval.end)
+
+
+def require_some(unfitted: Sequence[str], panel: Panel, minimum: int, interval: Interval) -> None:
+    """Warns of assets that have too little history to be fitted.
+
+    Raises:
+        DataError: no asset has enough.
+    """
+    where = f"returns in {interval.start} to {interval.end}"
+    if len(unfitted) == panel.n_assets:
+        raise DataError(
+            f"no asset has regime.minimum={minimum} {where}. Use more bars, a larger training "
+            "part or a smaller minimum"
+        )
+    if unfitted:
+        _log.warning(
+            "regimes of %d of %d assets stay unknown, fewer than %d %s: %s",
+            len(unfitted),
+            panel.n_assets,
+            minimum,
+            where,
+            ", ".join(unfitted[:10]) + (" ..." if len(unfitted) > 10 else ""),
+        )
+
+
+def require_fit(interval: Interval | None, panel: Panel, name: str) -> Interval:
+    """The interval a labeller was fitted on, checked against the data it shall label.
+
+    Raises:
+        SpecError: it was not fitted.
+        LeakageError: every bar lies before the interval, so that the parameters are from its
+            future.
+    """
+    if interval is None:
+        raise SpecError(f"regime {name!r} was not fitted: call fit before label")
+    if panel.n_rows and panel.time.max() < interval.start:
+        raise LeakageError(
+            f"regime {name!r} was fitted on {interval.start} to {interval.end} and cannot label "
+            f"bars that end at {panel.time.max()}, before that"
+        )
+    return interval

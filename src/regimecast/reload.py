@@ -1,0 +1,99 @@
+"""A finished run read back: its models forecast again, and are judged again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from regimecast.assembly import Assembly
+from regimecast.core.config import config_folder
+from regimecast.core.errors import ConfigError, DataError
+from regimecast.core.files import read_json
+from regimecast.core.types import Forecast, Outcomes
+from regimecast.data.cleaning import clean
+from regimecast.data.datamodule import FinancialDataModule
+from regimecast.evaluation.judge import judge, read_predictions
+from regimecast.models.base import load_model
+from regimecast.tracking.folder import read_status
+
+__all__ = ["Evaluation", "evaluate_run"]
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """A judged second forecast."""
+
+    metrics: dict[str, Any]
+    forecast: Forecast
+    outcomes: Outcomes
+    identical: bool
+    """Whether every number equals the stored forecast, bit for bit."""
+
+
+def evaluate_run(folder: Path, overrides: Sequence[str] = ()) -> Evaluation:
+    """Forecasts of a run's saved models on its own test parts, judged.
+
+    Args:
+        folder: a finished run.
+        overrides: changes to its config, ``group=option`` of the packaged config or ``key=value``.
+
+    Raises:
+        ConfigError: not a finished run, or an override is unknown.
+        DataError: the data are not those that the models were trained on.
+        SpecError: a checkpoint does not fit the data that the config now asks for.
+    """
+    try:
+        status = read_status(folder)
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigError(f"{folder} is not a run folder: {error}") from error
+    if status != "finished":
+        raise ConfigError(f"{folder} is {status}; only a finished run can be evaluated")
+    parts = Assembly.from_config(_stored_config(folder, overrides))
+    bars, _ = clean(parts.source.load(), settings=parts.cleaning)
+    market = parts.market(bars)
+    folds = parts.splitter.split(market.samples(complete=True))
+    forecasts, outcomes = [], []
+    for data in parts.modules(market, folds):
+        checkpoint = folder / "checkpoints" / f"fold={data.number}"
+        model = load_model(checkpoint, spec=data.spec)
+        _check_same_data(data, checkpoint)
+        forecasts.append(model.predict(data, "test"))
+        outcomes.append(data.outcomes("test"))
+    forecast, happened = Forecast.concatenate(forecasts), Outcomes.concatenate(outcomes)
+    judgement = judge(
+        forecast, happened, bars, strategy=parts.strategy, cost=parts.cost, gate=parts.gate
+    )
+    stored, _ = read_predictions(folder / "predictions.parquet")
+    identical = np.array_equal(stored.values, forecast.values, equal_nan=True)
+    return Evaluation(judgement.metrics, forecast, happened, identical)
+
+
+def _stored_config(folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
+    """Config of the run with groups and values replaced."""
+    config = OmegaConf.load(folder / "config.yaml")
+    OmegaConf.set_struct(config, value=True)
+    for override in overrides:
+        key, separator, value = override.partition("=")
+        option = config_folder() / key / f"{value}.yaml"
+        try:
+            if separator and option.is_file():
+                config[key] = OmegaConf.load(option)
+            else:
+                config.merge_with_dotlist([override])
+        except OmegaConfBaseException as error:
+            raise ConfigError(f"override {override!r}: {error}") from error
+    container = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(container, dict)
+    return {str(k): v for k, v in container.items()}
+
+
+def _check_same_data(data: FinancialDataModule, checkpoint: Path) -> None:
+    """A different scaler means different training bars."""
+    if read_json(checkpoint / "preprocessing.json") != data.state():
+        raise DataError(
+            f"{checkpoint}: the training bars are not those of the run (scaler or regimes differ)"
+        )

@@ -1,0 +1,161 @@
+"""Pages: `write_run_report` for one run, `write_multirun_report` for a study.
+
+Design choices:
+- One file, nothing fetched: plotly is packed into the page once, and the page's own policy forbids
+  every request, so that a report can be mailed, archived and opened in ten years.
+- Everything that a user named (jobs, overrides, assets, messages) is escaped by the template
+  engine; scripts run only with the page's nonce, so that even a mistake there could not run code.
+- A run that failed, or lost files, still gets a page that says so.
+"""
+
+import base64
+import gzip
+import hashlib
+import json
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from regimecast.core.files import write_text
+from regimecast.report import charts, study, tables
+from regimecast.report.numbers import metric_value
+from regimecast.report.palette import DARK
+from regimecast.report.run_files import RunFiles, run_folders
+
+__all__ = ["run_figures", "write_multirun_report", "write_run_report"]
+
+
+def write_run_report(folder: Path) -> Path:
+    """Path of ``report.html``, written into a run folder whatever the run's status.
+
+    Args:
+        folder: ``runs/<study>/<job>``.
+
+    Raises:
+        DataError: the folder holds nothing of a run.
+    """
+    run = RunFiles.read(folder)
+    parts = _charts(run)
+    trading, folds = tables.trading_table(run), tables.folds_table(run)
+    regime_head, regime_rows = tables.regime_table(run)
+    filled = {
+        "money": parts["money"] or trading,
+        "forecasts": parts["forecasts"],
+        "regimes": parts["regimes"] or regime_rows,
+        "training": parts["training"] or folds,
+        "record": True,
+    }
+    text = _render(
+        "run.html",
+        run=run,
+        facts=tables.facts(run),
+        warnings=tables.warnings(run),
+        tiles=tables.tiles(run),
+        gate=tables.gate(run),
+        trading=trading,
+        folds=folds,
+        regime_head=regime_head,
+        regime_rows=regime_rows,
+        sections=[name for name, content in filled.items() if content],
+        metrics=[(key, metric_value(key, value)) for key, value in run.forecast.items()],
+        manifest=json.dumps(run.manifest, indent=2, ensure_ascii=False) if run.manifest else "",
+        charts=[chart for part in parts.values() for chart in part],
+        **parts,
+    )
+    write_text(folder / "report.html", text)
+    return folder / "report.html"
+
+
+def run_figures(folder: Path) -> dict[str, go.Figure]:
+    """The figures of a run's report by name, for notebooks.
+
+    Args:
+        folder: ``runs/<study>/<job>``.
+
+    Raises:
+        DataError: the folder holds nothing of a run.
+    """
+    run = RunFiles.read(folder)
+    return {chart.key: chart.figure for part in _charts(run).values() for chart in part}
+
+
+def write_multirun_report(folder: Path) -> Path:
+    """Path of ``report.html``, the leaderboard of every run in a study's folder, failed ones too.
+
+    Args:
+        folder: ``runs/<study>``; links lead to the reports that its runs have.
+
+    Raises:
+        DataError: no run folder is in it.
+    """
+    runs = study.ranked(
+        {
+            path.relative_to(folder).as_posix(): RunFiles.read(path, predictions=False)
+            for path in run_folders(folder)
+        }
+    )
+    columns = study.columns(runs)
+    text = _render(
+        "multirun.html",
+        study=folder.resolve().name,
+        statuses=study.statuses(runs),
+        trials=study.trials(runs),
+        columns=columns,
+        sorted_by=study.sorted_by(columns),
+        rows=[study.row(label, run, columns) for label, run in runs.items()],
+        shared=study.shared(runs),
+        heat=study.heat(runs),
+        charts=study.overlay(runs),
+    )
+    write_text(folder / "report.html", text)
+    return folder / "report.html"
+
+
+def _charts(run: RunFiles) -> dict[str, list[charts.Chart]]:
+    """A run's charts by section."""
+    return {
+        "money": charts.money_charts(run),
+        "forecasts": charts.forecast_charts(run),
+        "regimes": charts.regime_charts(run),
+        "training": charts.training_charts(run),
+    }
+
+
+def _render(template: str, **content: Any) -> str:
+    environment = Environment(
+        loader=PackageLoader("regimecast.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template(template)
+    content |= {
+        "version": _version(),
+        "dark_colours": charts.script_json(json.dumps(DARK)),
+        "plotly": _plotly(),
+    }
+    # The nonce depends on everything in the page, so that nothing put into the page can know it,
+    # and the same run gives the same bytes.
+    nonce = hashlib.sha256(page.render(nonce="", **content).encode()).hexdigest()[:32]
+    return page.render(nonce=nonce, **content) + "\n"
+
+
+@cache
+def _plotly() -> Markup:
+    """plotly.js, compressed to a third: a study of a hundred runs holds it a hundred times."""
+    packed = gzip.compress(get_plotlyjs().encode(), mtime=0)
+    return Markup(base64.b64encode(packed).decode())  # noqa: S704  # base64 has no markup
+
+
+def _version() -> str:
+    try:
+        return version("regimecast")
+    except PackageNotFoundError:
+        return "from a checkout"

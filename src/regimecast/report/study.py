@@ -1,0 +1,262 @@
+"""A study's page: rows of the leaderboard, equity of the best runs, errors by regime."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+
+from regimecast.core.types import REGIMES
+from regimecast.report import figures
+from regimecast.report.charts import ERRORS, Chart
+from regimecast.report.numbers import (
+    MISSING,
+    bars,
+    duration,
+    headline,
+    metric_title,
+    metric_value,
+    percent,
+    plain,
+    title,
+)
+from regimecast.report.run_files import RunFiles
+from regimecast.report.series import equity, evenly
+
+__all__ = [
+    "Column",
+    "columns",
+    "heat",
+    "overlay",
+    "ranked",
+    "row",
+    "shared",
+    "sorted_by",
+    "statuses",
+    "trials",
+]
+
+Runs = Mapping[str, RunFiles]
+"""Runs by label: the folder's path below the study's, which is unique and is where links lead."""
+
+_SHOWN = 10
+"""Runs drawn in the overlay of equity curves."""
+
+_TRADING = ("annual_return", "max_drawdown", "turnover", "break_even_bps")
+_GROUPS = ("data", "model", "loss", "weighting")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the leaderboard: where its value comes from and how it reads."""
+
+    key: str
+    title: str
+    words: bool = False
+    """Whether its cells are words rather than numbers."""
+
+
+def ranked(runs: Runs) -> dict[str, RunFiles]:
+    """Runs by Sharpe ratio after costs, best first; those without one at the end, by name."""
+
+    def order(label: str) -> tuple[bool, float, str]:
+        sharpe = plain(runs[label].trading().get("sharpe"))
+        return sharpe is None, -(sharpe or 0.0), label
+
+    return {label: runs[label] for label in sorted(runs, key=order)}
+
+
+def statuses(runs: Runs) -> dict[str, int]:
+    """Number of runs per status, most frequent first."""
+    return dict(Counter(run.status for run in runs.values()).most_common())
+
+
+def trials(runs: Runs) -> str:
+    """How many trials the best Sharpe ratio was chosen from, as a sentence."""
+    count = len(runs)
+    known = sum(plain(run.trading().get("sharpe")) is not None for run in runs.values())
+    return (
+        f"The best Sharpe ratio here is the best of {count} trial{'s' if count != 1 else ''} "
+        f"({known} with a result): the more trials, the higher the best of them by luck alone. "
+        "Earlier studies on the same data count as trials too."
+    )
+
+
+def columns(runs: Runs) -> list[Column]:
+    """Columns that some run can fill; parts that all runs share are left to `shared`."""
+    main = _main_error(runs)
+    wanted = [
+        Column("status", "status", words=True),
+        *(Column(group, group, words=True) for group in _GROUPS if group not in shared(runs)),
+        Column("trading/sharpe", f"Sharpe ratio of {len(runs)} trials"),
+        Column("trading/buy_and_hold", "Sharpe, buy and hold"),
+        Column("trading/naive", "Sharpe, naive rule"),
+        *(Column(f"trading/{name}", metric_title(name)) for name in _TRADING),
+        Column(f"forecast/test/{main}", metric_title(main)),
+        Column(f"forecast/test/regime=crash/{main}", f"{metric_title(main)} in crashes"),
+        Column("bars", "bars"),
+        Column("gate", "gate", words=True),
+        Column("seconds", "time"),
+    ]
+    return [c for c in wanted if any(_cell(run, c.key)["text"] != MISSING for run in runs.values())]
+
+
+def shared(runs: Runs) -> dict[str, str]:
+    """Parts that are the same in every run of a study, such as one loss."""
+    found = {}
+    for group in _GROUPS:
+        names = {run.part(group) for run in runs.values()}
+        if len(names) == 1 and "" not in names:
+            found[group] = names.pop()
+    return found
+
+
+def sorted_by(shown: Sequence[Column]) -> int:
+    """Position of the column that the rows arrive sorted by, -1 where there is none."""
+    keys = [column.key for column in shown]
+    return keys.index("trading/sharpe") if "trading/sharpe" in keys else -1
+
+
+def row(label: str, run: RunFiles, shown: Sequence[Column]) -> dict[str, Any]:
+    """One run: its cells, a link to its report where there is one, and a small equity line."""
+    linked = (run.path / "report.html").exists()
+    return {
+        "job": label,
+        "link": f"{quote(label)}/report.html" if linked else "",
+        "error": run.error,
+        "cells": [_cell(run, column.key) for column in shown],
+        **_spark(run),
+    }
+
+
+def overlay(runs: Runs) -> list[Chart]:
+    """Equity curves of the best runs on one chart."""
+    curves = {label: run.returns for label, run in runs.items() if run.returns is not None}
+    shown = dict(list(curves.items())[:_SHOWN])
+    if not shown:
+        return []
+    which = (
+        f"the {len(shown)} best of {len(curves)} runs by Sharpe ratio"
+        if len(curves) > _SHOWN
+        else "every run"
+    )
+    return [
+        Chart(
+            "equity",
+            "Growth of 1",
+            f"Equity after costs of {which}, and of buy and hold; click a name to hide its line.",
+            figures.equity_overlay(shown),
+            log_axis="yaxis",
+        )
+    ]
+
+
+def heat(runs: Runs) -> dict[str, Any]:
+    """Main forecast error per run and regime, with a shade within each column from 0 to 1."""
+    main = _main_error(runs)
+    values = {
+        label: [plain(run.forecast.get(f"test/{main}"))]
+        + [plain(run.by_regime(main).get(name)) for name in REGIMES]
+        for label, run in runs.items()
+    }
+    values = {job: cells for job, cells in values.items() if any(v is not None for v in cells)}
+    table = np.array([[math.nan if v is None else v for v in cells] for cells in values.values()])
+    if not table.size:
+        return {"title": "", "head": [], "rows": []}
+    used = [index for index in range(table.shape[1]) if np.isfinite(table[:, index]).any()]
+    low, high = np.nanmin(table[:, used], axis=0), np.nanmax(table[:, used], axis=0)
+    shade = np.nan_to_num((table[:, used] - low) / np.where(high > low, high - low, 1.0))
+    names = ["all regimes", *map(title, REGIMES)]
+    rows = []
+    for place, job in enumerate(values):
+        counts = runs[job].by_regime("n")
+        n = [runs[job].forecast.get("test/n"), *(counts.get(name) for name in REGIMES)]
+        rows.append(
+            {
+                "job": job,
+                "cells": [
+                    {
+                        "text": metric_value(main, values[job][index]),
+                        "value": "" if values[job][index] is None else values[job][index],
+                        "heat": f"{shade[place, position]:.2f}",
+                        "n": bars(n[index]) if plain(n[index]) else "",
+                    }
+                    for position, index in enumerate(used)
+                ],
+            }
+        )
+    return {
+        "title": headline(metric_title(main)),
+        "head": [names[index] for index in used],
+        "rows": rows,
+    }
+
+
+def _main_error(runs: Runs) -> str:
+    """The preferred forecast error that most runs have."""
+    have = Counter(
+        name
+        for run in runs.values()
+        for name in ERRORS
+        if plain(run.forecast.get(f"test/{name}")) is not None
+    )
+    return max(ERRORS, key=lambda name: have[name])
+
+
+def _cell(run: RunFiles, key: str) -> dict[str, Any]:
+    """Text of a cell, the value to sort it by, and what it is."""
+    if key == "status":
+        return {"text": run.status, "value": run.status, "status": True, "numeric": False}
+    if key in {*_GROUPS, "gate"}:
+        text = _words(run, key)
+        return {"text": text or MISSING, "value": text, "status": False, "numeric": False}
+    value, text = _quantity(run, key)
+    return {
+        "text": text,
+        "value": "" if value is None else value,
+        "status": False,
+        "numeric": True,
+    }
+
+
+def _words(run: RunFiles, key: str) -> str:
+    if key != "gate":
+        return run.part(key)
+    passed = run.gate.get("passed")
+    return "" if passed is None else "passed" if passed else "failed"
+
+
+def _quantity(run: RunFiles, key: str) -> tuple[float | None, str]:
+    if key == "bars":
+        value = None if run.returns is None else float(len(run.returns))
+        return value, bars(value)
+    if key == "seconds":
+        value = plain(run.metrics.get("seconds"))
+        return value, duration(value)
+    place, _, name = key.partition("/")
+    if place == "forecast":
+        value = plain(run.forecast.get(name))
+    elif name in {"buy_and_hold", "naive"}:
+        value, name = plain(run.trading(name).get("sharpe")), "sharpe"
+    else:
+        value = plain(run.trading().get(name))
+    return value, metric_value(name, value)
+
+
+def _spark(run: RunFiles) -> dict[str, Any]:
+    """Points of a small equity line in a box of 100 by 28, and the height of the starting 1."""
+    if run.returns is None:
+        return {"spark": "", "base": "0", "end": ""}
+    curve = equity(run.returns["strategy"].to_numpy(np.float64))
+    shown = np.concatenate(([1.0], curve[evenly(len(curve), 80)]))
+    low, high = float(shown.min()), float(shown.max())
+    y = 26 - 24 * (shown - low) / (high - low if high > low else 1.0)
+    x = np.linspace(0, 100, len(shown))
+    return {
+        "spark": " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True)),
+        "base": f"{y[0]:.1f}",
+        "end": percent(curve[-1] - 1.0),
+    }

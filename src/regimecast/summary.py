@@ -1,0 +1,160 @@
+"""What the command line shows: tables of runs, studies, models and features."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from regimecast.core.errors import DataError, RegimecastError
+from regimecast.evaluation.leaderboard import Leaderboard
+from regimecast.report.html import write_multirun_report, write_run_report
+
+__all__ = [
+    "show_features",
+    "show_leaderboard",
+    "show_metrics",
+    "show_models",
+    "show_run",
+    "show_study",
+    "write_report",
+]
+
+_console = Console()
+
+_TRADING = (
+    "sharpe", "sortino", "annual_return", "annual_volatility", "max_drawdown", "turnover",
+    "exposure", "break_even_bps",
+)  # fmt: skip
+
+
+def show_run(folder: Path, metrics: Mapping[str, Any]) -> None:
+    """Metrics of a finished run and where its report is."""
+    show_metrics(metrics)
+    _console.print(f"report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
+
+
+def show_metrics(metrics: Mapping[str, Any]) -> None:
+    """Forecast metrics, overall and per regime, and the backtest beside its benchmarks."""
+    forecast = metrics["forecast"]
+    overall = {k.removeprefix("test/"): v for k, v in forecast.items() if k.count("/") == 1}
+    table = Table(title="forecast, out of sample", title_justify="left")
+    for heading in ("metric", "value"):
+        table.add_column(heading, justify="left" if heading == "metric" else "right")
+    for key, value in overall.items():
+        table.add_row(key, _text(value))
+    _console.print(table)
+    _console.print(_regimes(forecast))
+    trading = metrics["trading"]
+    table = Table(title="after costs, out of sample", title_justify="left")
+    table.add_column("metric")
+    for name in trading:
+        table.add_column(name.replace("_", " "), justify="right")
+    for key in (k for k in _TRADING if k in trading["strategy"]):
+        table.add_row(key, *(_text(section.get(key)) for section in trading.values()))
+    _console.print(table)
+    gate = metrics["gate"]
+    if gate.get("passed") is not None:
+        _console.print(f"gate {gate['profile']}: {'passed' if gate['passed'] else 'not passed'}")
+
+
+def show_study(folder: Path) -> None:
+    """Leaderboard and report of a study's runs."""
+    try:
+        board = Leaderboard.read(folder)
+    except DataError:
+        return  # no job came as far as a run folder; the errors are shown by the caller
+    _console.print(board.to_table())
+    report = write_multirun_report(folder)
+    _console.print(f"report: {report}", soft_wrap=True, highlight=False)
+
+
+def show_leaderboard(folder: Path, *, sort: str | None, output: Path | None) -> None:
+    """Leaderboard of the runs below a folder, also written to a file where wanted."""
+    board = Leaderboard.read(folder)
+    if sort is not None:
+        board = board.sort(sort)
+    _console.print(board.to_table())
+    if output is not None:
+        board.write(output)
+
+
+def write_report(folder: Path) -> Path:
+    """Page of a run folder, or of a folder of run folders.
+
+    Raises:
+        DataError: neither.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not a folder")
+    if (folder / "manifest.json").exists():
+        return write_run_report(folder)
+    return write_multirun_report(folder)
+
+
+def show_models() -> None:
+    """Every model with its capabilities."""
+    from regimecast.models.base import ModelRegistry
+
+    table = Table(title="models", title_justify="left")
+    for heading in ("name", "tasks", "forecasts", "past", "known", "static", "weights", "what"):
+        table.add_column(heading)
+    for name in ModelRegistry.available():
+        try:
+            model = ModelRegistry.get(name)
+        except (ImportError, RegimecastError) as error:  # a plug-in that does not load
+            table.add_row(name, *[""] * 6, f"cannot be loaded: {error}")
+            continue
+        can = model.capabilities
+        flags = (can.past, can.known, can.static, can.sample_weight)
+        table.add_row(
+            name,
+            ", ".join(sorted(can.tasks)),
+            ", ".join(sorted(can.kinds)),
+            *("yes" if flag else "-" for flag in flags),
+            (model.__doc__ or "").strip().partition("\n")[0],
+        )
+    _console.print(table)
+
+
+def show_features() -> None:
+    """Every feature of the default config."""
+    from regimecast.experiment import compose
+    from regimecast.features.pipeline import FeaturePipeline
+
+    config = compose()
+    pipeline = FeaturePipeline(config["features"], missing=config["missing_features"])
+    frame = pipeline.table()
+    table = Table(title=f"{len(frame)} features, version {pipeline.version[:12]}")
+    for heading in frame.columns:
+        table.add_column(heading, justify="right" if heading == "lookback" else "left")
+    for row in frame.itertuples(index=False):
+        table.add_row(*(str(value) for value in row))
+    _console.print(table)
+
+
+def _regimes(forecast: Mapping[str, Any]) -> Table:
+    """Metrics by regime, one row per regime."""
+    rows: dict[str, dict[str, Any]] = {}
+    for key, value in forecast.items():
+        _, _, rest = key.partition("regime=")
+        if rest:
+            regime, _, metric = rest.partition("/")
+            rows.setdefault(regime, {})[metric] = value
+    names = list(dict.fromkeys(name for row in rows.values() for name in row))
+    table = Table(title="by regime known at the origin", title_justify="left")
+    table.add_column("regime")
+    for name in names:
+        table.add_column(name, justify="right")
+    for regime, row in rows.items():
+        table.add_row(regime, *(_text(row.get(name)) for name in names))
+    return table
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, int):
+        return str(value)
+    return f"{value:.5g}" if isinstance(value, float) else str(value)

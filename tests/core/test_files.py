@@ -1,0 +1,46 @@
+import errno
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from regimecast.core.files import atomic_path, read_json, write_json
+from regimecast.core.hashing import hash_array, hash_arrays, hash_file, hash_json
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path: Path):
+    path = tmp_path / "a.json"
+    write_json(path, {"x": 1})
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_json(path, {"x": float("nan")})
+    with pytest.raises(KeyboardInterrupt), atomic_path(path) as temporary:
+        temporary.write_text("half")
+        raise KeyboardInterrupt
+    assert read_json(path) == {"x": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "a.json"
+    write_json(path, [1])
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_json(path, [2])
+    assert read_json(path) == [1]
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_hashes_tell_dtype_shape_and_order_apart(tmp_path: Path):
+    ones = np.ones((2, 3))
+    different = [ones, ones.T.copy(), ones.astype(np.float32), ones.reshape(-1), ones + 1]
+    assert len({hash_array(a) for a in different}) == len(different)
+    assert hash_array(ones) == hash_array(np.asfortranarray(ones))
+    assert hash_arrays(ones, ones + 1) != hash_arrays(ones + 1, ones)
+    assert hash_json({"a": 1, "b": 2}) == hash_json({"b": 2, "a": 1})
+    (tmp_path / "f").write_bytes(b"abc")
+    assert hash_file(tmp_path / "f").startswith("ba7816bf")

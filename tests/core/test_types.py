@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+from jaxtyping import TypeCheckError
+
+from regimecast.core.errors import SpecError
+from regimecast.core.types import DataSpec, Forecast, ForecastKind, Interval, Outcomes, Task
+
+
+def spec(**changes: object) -> DataSpec:
+    values = {
+        "task": Task.FORECAST,
+        "context_length": 8,
+        "horizon": 2,
+        "past": ("history", "rsi"),
+        "known": ("month",),
+        "static": (),
+        "assets": ("A", "B"),
+        "frequency": "1D",
+        "bars_per_year": 252.0,
+    }
+    return DataSpec(**{**values, **changes})
+
+
+def forecast(values: np.ndarray, levels: tuple[float, ...]) -> Forecast:
+    n = len(values)
+    origin = np.arange(n).astype("datetime64[D]").astype("datetime64[ns]")
+    return Forecast(values, levels, ForecastKind.QUANTILES, np.zeros(n, int), origin, ("A",))
+
+
+def test_spec_round_trip_and_differences():
+    one = spec()
+    assert DataSpec.from_json(one.to_json()) == one
+    assert one.differences(spec(bars_per_year=365.0)) == []
+    assert one.differences(spec(past=("history", "macd")))[0].startswith("past:")
+    with pytest.raises(SpecError, match="unknown fields"):
+        DataSpec.from_json({**one.to_json(), "extra": 1})
+    with pytest.raises(SpecError, match="not a data spec"):
+        DataSpec.from_json({"task": "forecast"})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"past": ("rsi",)}, {"horizon": 0}, {"classes": (0, 1)}, {"task": Task.CLASSIFICATION}],
+)
+def test_impossible_specs_are_refused(changes: dict[str, object]):
+    with pytest.raises(SpecError):
+        spec(**changes)
+
+
+def test_quantiles_between_and_beyond_the_levels():
+    f = forecast(np.array([[[0.0, 1.0, 4.0]]]), (0.1, 0.5, 0.9))
+    assert f.quantile(0.5) == 1.0
+    assert f.quantile(0.3) == pytest.approx(0.5)
+    assert f.quantile(0.7) == pytest.approx(2.5)
+    assert f.quantile(0.01) == 0.0
+    assert f.quantile(0.99) == 4.0
+    assert f.point() == 1.0
+
+
+def test_joining_forecasts_needs_the_same_levels():
+    a, b = forecast(np.zeros((2, 1, 1)), (0.5,)), forecast(np.ones((3, 1, 1)), (0.5,))
+    assert len(Forecast.concatenate([a, b])) == 5
+    with pytest.raises(SpecError):
+        Forecast.concatenate([a, forecast(np.zeros((1, 1, 1)), (0.4,))])
+    with pytest.raises(SpecError):
+        Forecast.concatenate([])
+    with pytest.raises(SpecError):
+        Outcomes.concatenate([])
+
+
+def test_an_interval_cannot_end_before_it_starts():
+    day = np.datetime64("2020-01-02", "ns")
+    assert Interval.from_json(Interval(day, day).to_json()) == Interval(day, day)
+    with pytest.raises(SpecError):
+        Interval(day, day - np.timedelta64(1, "D"))
+
+
+def test_the_shape_checker_is_live():
+    """Without the import hook this would build; the hook's name misspelt would go unnoticed."""
+    with pytest.raises(TypeCheckError):
+        forecast(np.zeros(3), (0.5,))

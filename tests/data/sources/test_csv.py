@@ -1,0 +1,167 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from regimecast.core.errors import ConfigError, DataError
+from regimecast.data.panel import Role
+
+BARS = """Date,Open,High,Low,Close,Volume
+2020-01-02,10,11,9,10.5,100
+2020-01-03,10.5,12,10,11.25,200
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text: str, name: str = "spx.csv") -> str:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+    return write
+
+
+def test_bars_are_found_in_any_case_and_the_stem_names_the_asset(make_source, write):
+    raw = make_source("csv", path=write(BARS)).load()
+    assert list(raw.frame.columns) == ["asset", "time", "open", "high", "low", "close", "volume"]
+    assert raw.frame["asset"].tolist() == ["spx", "spx"]
+    assert raw.frame["time"].dtype == np.dtype("datetime64[ns]")
+    assert raw.frame["time"].tolist() == [pd.Timestamp("2020-01-02"), pd.Timestamp("2020-01-03")]
+    assert raw.frame["close"].tolist() == [10.5, 11.25]
+    assert raw.frame["volume"].dtype == np.float64
+    assert all(c.role is Role.TARGET_SOURCE and c.lag == 0 for c in raw.columns)
+    assert (raw.frequency, raw.calendar) == ("1D", "XNYS")
+
+
+def test_columns_map_add_and_leave_out(make_source, write):
+    text = "when,sym,px,vol,Open,v\n2020-01-02,A,1.5,7,2,20\n2020-01-02,B,2.5,8,3,20\n"
+    raw = make_source(
+        "csv",
+        path=write(text),
+        columns={
+            "time": "when",
+            "asset": "sym",
+            "close": "px",
+            "open": None,
+            "vix": "v",
+            "n": "vol",
+        },
+        roles={"n": "known"},
+        lags={"n": 2},
+    ).load()
+    declared = {c.name: (c.role, c.lag) for c in raw.columns}
+    assert declared == {
+        "close": (Role.TARGET_SOURCE, 0),
+        "vix": (Role.PAST, 1),
+        "n": (Role.KNOWN, 2),
+    }
+    assert raw.frame["asset"].tolist() == ["A", "B"]
+    assert raw.frame["n"].tolist() == [7.0, 8.0]
+
+
+def test_many_files_by_glob_and_list(make_source, write, tmp_path):
+    write(BARS, "b.csv"), write(BARS, "a.csv"), write(BARS, "deep/c.csv")
+    by_glob = make_source("csv", path=str(tmp_path / "*.csv")).load()
+    assert by_glob.frame["asset"].tolist() == ["a", "a", "b", "b"]
+    by_list = make_source(
+        "csv", path=[str(tmp_path / "b.csv"), str(tmp_path / "**" / "*.csv")]
+    ).load()
+    assert by_list.frame["asset"].unique().tolist() == ["b", "a", "c"]
+
+
+def test_files_with_different_columns_leave_cells_empty(make_source, write):
+    paths = [write(BARS, "a.csv"), write("time,close\n2020-01-02,3\n", "b.csv")]
+    raw = make_source("csv", path=paths).load()
+    assert [c.name for c in raw.columns] == ["open", "high", "low", "close", "volume"]
+    assert np.isnan(raw.frame.loc[raw.frame["asset"] == "b", "open"].item())
+
+
+def test_wide(make_source, write):
+    text = "date,NA,B\n2020-01-02,1,\n2020-01-03,2,5\n"
+    raw = make_source("csv", path=write(text), layout="wide").load()
+    assert raw.frame["asset"].tolist() == ["NA", "NA", "B"]
+    assert raw.frame["close"].tolist() == [1.0, 2.0, 5.0]
+    one = make_source("csv", path=write(text), layout="wide", columns={"x": "B"}).load()
+    assert one.frame["asset"].tolist() == ["x"]
+
+
+def test_tickers_that_look_missing_stay_text(make_source, write):
+    text = "date,asset,close\n2020-01-02,NA,1\n2020-01-02,NAN,2\n2020-01-02,007,3\n"
+    raw = make_source("csv", path=write(text)).load()
+    assert raw.frame["asset"].tolist() == ["NA", "NAN", "007"]
+
+
+def test_floats_survive_the_text(make_source, write):
+    values = np.random.default_rng(0).lognormal(size=200)
+    days = pd.date_range("2020", periods=200).strftime("%F")
+    rows = "\n".join(map("{},{!r}".format, days, values.tolist()))
+    raw = make_source("csv", path=write(f"date,close\n{rows}\n")).load()
+    assert np.array_equal(raw.frame["close"].to_numpy(), values)
+
+
+@pytest.mark.parametrize(
+    ("text", "overrides", "words"),
+    [
+        ("", {}, ["spx.csv", "cannot be read as csv"]),
+        ("date,close\n", {}, ["spx.csv", "no rows"]),
+        ("date,close\n2020-01-02,1\n2020-01-03,abc\n", {}, ["'close'", "'abc'", "row 1"]),
+        ('date,close\n2020-01-02,1\n2020-01-03,"1,5"\n', {}, ["'close'", "'1,5'", "row 1"]),
+        ("date,close\n2020-01-02,1\nsoon,2\n", {}, ["'date'", "'soon'", "row 1"]),
+        ("date,close\n2020-01-02,1\n,2\n", {}, ["'date'", "row 1"]),
+        ("date,price\n2020-01-02,1\n", {}, ["no column 'close'", "price"]),
+        ("date,close\n2020-01-02,1\n", {"columns": {"vix": "vixx"}}, ["'vixx'", "date, close"]),
+        ("a,close\n1,1\n", {}, ["no time", "columns={time: ...}"]),
+        ("date,time,close\n2020-01-02,10:00,1\n", {}, ["'date'", "'time'", "could all be"]),
+        ("date,Close,close\n2020-01-02,1,2\n", {}, ["'Close'", "'close'"]),
+        ("date,close\n20200102,1\n", {}, ["time_format", "20200102"]),
+        (
+            "date,close\n2020-01-02T10:00+01:00,1\n2020-01-02T10:00+02:00,2\n",
+            {"frequency": "1h"},
+            ["'date'", "ixed"],
+        ),
+        ("date,asset,close\n2020-01-02,,1\n", {}, ["'asset'", "row 0"]),
+    ],
+)
+def test_bad_files_say_what_is_wrong(make_source, write, text, overrides, words):
+    with pytest.raises(DataError) as error:
+        make_source("csv", path=write(text), **overrides).load()
+    for word in words:
+        assert word in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "word"),
+    [
+        ({"layout": "tall"}, "long, wide"),
+        ({"stamp": "middle"}, "close, open"),
+        ({"timezone": "Mars/Olympus"}, "Mars/Olympus"),
+        ({"frequency": "often"}, "often"),
+        ({"roles": {"close": "boss"}}, "target_source"),
+        ({"asset": "A", "columns": {"asset": "b"}}, "contradicts"),
+        ({"asset": "A", "layout": "wide"}, "contradicts"),
+        ({"lags": {"vixx": 1}}, "lags.vixx"),
+        ({"columns": {"vix": "Open"}, "lags": {"vixx": 1}}, "Did you mean 'vix'"),
+    ],
+)
+def test_bad_settings_say_what_is_allowed(make_source, write, overrides, word):
+    with pytest.raises(ConfigError, match=word):
+        make_source("csv", path=write(BARS), **overrides).load()
+
+
+def test_missing_files(make_source, tmp_path: Path):
+    with pytest.raises(DataError, match=r"nowhere.*no such file"):
+        make_source("csv", path=str(tmp_path / "nowhere*.csv")).load()
+    with pytest.raises(DataError, match="folder; use a glob"):
+        make_source("csv", path=str(tmp_path)).load()
+
+
+def test_files_with_and_without_zone_do_not_mix(make_source, write):
+    paths = [
+        write("time,close\n2020-01-02T10:00Z,1\n", "a.csv"),
+        write("time,close\n2020-01-02T10:00,1\n", "b.csv"),
+    ]
+    with pytest.raises(DataError, match=r"a\.csv has times with a time zone, .*b\.csv without"):
+        make_source("csv", path=paths, frequency="1h").load()

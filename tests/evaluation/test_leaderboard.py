@@ -1,0 +1,161 @@
+import io
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from regimecast.core.errors import ConfigError, DataError
+from regimecast.evaluation.leaderboard import METRICS, Leaderboard
+
+
+def write_run(folder: Path, *, status: str = "finished", **metrics: object) -> None:
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text(json.dumps({"status": status}))
+    if metrics:
+        (folder / "metrics.json").write_text(json.dumps({"job": folder.name, **metrics}))
+
+
+def forecast_run(folder: Path, crps: float | None, sharpe: float | None, **more: object) -> None:
+    write_run(
+        folder,
+        task="forecast",
+        model="nhits",
+        loss="quantile",
+        weighting=["regime", "recency"],
+        forecast={"test/crps": crps, "test/regime=crash/mae": 0.04, "test/regime=crash/n": 12},
+        trading={
+            "strategy": {"sharpe": sharpe, "max_drawdown": 0.123, "break_even_bps": 4.0},
+            "buy_and_hold": {"sharpe": 0.4},
+            "naive": {"sharpe": -0.1},
+        },
+        gate={"profile": "x", "passed": crps == 1.0, "rules": []},
+        seconds=3,
+        **more,
+    )
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    forecast_run(tmp_path / "s" / "1_good", 1.0, 0.2)
+    forecast_run(tmp_path / "s" / "2_better", 0.5, None)
+    forecast_run(tmp_path / "s" / "3_null", None, 0.9)
+    write_run(tmp_path / "s" / "4_failed", status="failed")
+    write_run(tmp_path / "s" / "5_running", status="running")
+    write_run(tmp_path / "s" / "6_broken")
+    (tmp_path / "s" / "6_broken" / "metrics.json").write_text('{"job": ')
+    write_run(tmp_path / "s" / "7_list")
+    (tmp_path / "s" / "7_list" / "metrics.json").write_text("[1]")
+    write_run(
+        tmp_path / "t" / "8_class",
+        task="classification",
+        forecast={"test/log_loss": 0.6, "test/accuracy": 0.55},
+    )
+    write_run(tmp_path / "t" / "9_class", task="classification", forecast={"test/log_loss": 0.5})
+    hidden = tmp_path / "s" / "1_good" / ".hydra"
+    write_run(hidden, task="forecast")
+    (tmp_path / "s" / "notes").mkdir()
+    return tmp_path
+
+
+def test_rows_and_default_order(study):
+    frame = Leaderboard.read(study).frame
+    assert frame["job"].tolist() == [
+        "9_class",
+        "8_class",
+        "2_better",
+        "1_good",
+        "3_null",
+        "4_failed",
+        "5_running",
+        "6_broken",
+        "7_list",
+    ]
+    assert frame["trials"].unique().tolist() == [9]
+    rows = frame.set_index("job")
+    good = rows.loc["1_good"]
+    assert good[["study", "model", "loss", "weighting", "status", "gate"]].tolist() == [
+        "s",
+        "nhits",
+        "quantile",
+        "regime+recency",
+        "finished",
+        "passed",
+    ]
+    assert good[["crash_mae", "crash_n", "buy_and_hold_sharpe", "seconds"]].tolist() == [
+        0.04,
+        12,
+        0.4,
+        3,
+    ]
+    assert rows.loc["2_better", "gate"] == "failed"
+    assert rows.loc[["4_failed", "5_running", "6_broken", "7_list"], "status"].tolist() == [
+        "failed",
+        "running",
+        "broken",
+        "broken",
+    ]
+    assert rows.loc["4_failed", "note"] == "no metrics.json"
+    assert rows.loc["6_broken", "note"].startswith("metrics.json: Expecting value")
+
+
+def test_sorting_by_a_metric(study):
+    board = Leaderboard.read(study)
+    finished = board.sort("sharpe").frame.query("task == 'forecast'")["job"].tolist()
+    assert finished == ["3_null", "1_good", "2_better"]
+    with pytest.raises(ConfigError, match="Did you mean 'sharpe'"):
+        board.sort("sharp")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "json", "parquet"])
+def test_files(study, tmp_path, suffix):
+    board = Leaderboard.read(study)
+    path = tmp_path / "out" / f"board.{suffix}"
+    board.write(path)
+    read = {"csv": pd.read_csv, "json": pd.read_json, "parquet": pd.read_parquet}[suffix]
+    again = read(path)
+    assert again["job"].tolist() == board.frame["job"].tolist()
+    assert again["crps"].tolist()[2:4] == [0.5, 1.0]
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+    if suffix == "json":
+        assert json.loads(path.read_text())[0]["sharpe"] is None
+
+
+def test_other_files_are_refused(study, tmp_path):
+    with pytest.raises(ConfigError, match=r"\.csv, \.json, \.parquet"):
+        Leaderboard.read(study).write(tmp_path / "board.xlsx")
+
+
+def test_what_a_terminal_shows(study):
+    console = Console(file=io.StringIO(), width=240)
+    console.print(Leaderboard.read(study).to_table())
+    text = console.file.getvalue()
+    assert "classification: 2 of 9 jobs" in text
+    assert "sharpe (of 9)" in text
+    assert "12.3%" in text
+    assert "naive sharpe" in text
+    assert "pinball" not in text  # no run has it
+    assert "running" in text
+
+
+def test_no_runs(tmp_path):
+    with pytest.raises(DataError, match="is not a folder"):
+        Leaderboard.read(tmp_path / "nowhere")
+    with pytest.raises(DataError, match="holds no runs"):
+        Leaderboard.read(tmp_path)
+
+
+def test_nothing_but_failures(tmp_path):
+    write_run(tmp_path / "a", status="failed")
+    board = Leaderboard.read(tmp_path)
+    assert board.frame["status"].tolist() == ["failed"]
+    assert set(METRICS) <= set(board.frame)
+    board.write(tmp_path / "board.parquet")
+    Console(file=io.StringIO()).print(board.to_table())
+
+
+def test_one_run_on_its_own(tmp_path):
+    forecast_run(tmp_path / "run", 1.0, 0.5)
+    board = Leaderboard.read(tmp_path / "run")
+    assert board.frame[["study", "job"]].to_numpy().tolist() == [[".", "run"]]

@@ -1,0 +1,74 @@
+"""A fold of made-up windows, behind the interface of the real data module."""
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from regimecast.core.batch import Batch
+from regimecast.core.types import DataSpec, Samples
+from regimecast.data.datamodule import FinancialDataModule
+from regimecast.data.dataset import TimeSeriesDataset
+from tests.synthetic import make_batch, take
+
+__all__ = ["SyntheticData"]
+
+
+class SyntheticDataset(TimeSeriesDataset):
+    def __init__(self, spec: DataSpec, batch: Batch) -> None:
+        self._spec = spec
+        self.batch = batch
+        times = np.datetime64("2020-01-01", "ns") + batch.origin.numpy() * np.timedelta64(1, "D")
+        rows = batch.origin.numpy()
+        self.samples = Samples(rows, batch.asset.numpy(), times, times, times, rows)
+
+    @property
+    def spec(self) -> DataSpec:
+        return self._spec
+
+    @property
+    def scale(self) -> np.ndarray:
+        return self.batch.scale.numpy()
+
+    @property
+    def weight(self) -> np.ndarray:
+        return self.batch.weight.numpy()
+
+    def targets(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.batch.target.numpy(), self.batch.mask.numpy()
+
+    def gather(self, positions: torch.Tensor) -> Batch:
+        return take(self.batch, positions)
+
+
+class SyntheticData(FinancialDataModule):
+    """Batches can be changed in place through `batches` before they are used."""
+
+    def __init__(
+        self,
+        spec: DataSpec,
+        *,
+        train: int = 256,
+        validation: int = 96,
+        test: int = 50,
+        batch_size: int = 64,
+    ) -> None:
+        self._spec = spec
+        self.batch_size = batch_size
+        self.batches = {
+            name: make_batch(spec, n, seed=seed)
+            for seed, (name, n) in enumerate(
+                {"train": train, "validation": validation, "test": test}.items()
+            )
+        }
+
+    @property
+    def spec(self) -> DataSpec:
+        return self._spec
+
+    def split(self, name: str) -> SyntheticDataset:
+        return SyntheticDataset(self._spec, self.batches[name])
+
+    def loader(self, name: str, *, shuffle: bool = False) -> DataLoader[Batch]:
+        return DataLoader(
+            self.split(name), batch_size=self.batch_size, shuffle=shuffle, collate_fn=lambda b: b
+        )
