@@ -13,6 +13,10 @@ from tests.synthetic import make_batch, take
 __all__ = ["SyntheticData"]
 
 
+# Tiny tensors: a second thread only waits for the first, and fights with other test processes.
+torch.set_num_threads(1)
+
+
 class SyntheticDataset(TimeSeriesDataset):
     def __init__(self, spec: DataSpec, batch: Batch) -> None:
         self._spec = spec

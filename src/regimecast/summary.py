@@ -28,6 +28,12 @@ _TRADING = (
     "exposure", "break_even_bps",
 )  # fmt: skip
 
+_BY_REGIME = (
+    "n", "mae", "pinball", "crps", "coverage_80", "accuracy", "macro_f1", "log_loss",
+    "directional_accuracy", "ic",
+)  # fmt: skip
+"""As many as fit a terminal; the report has all."""
+
 
 def show_run(folder: Path, metrics: Mapping[str, Any]) -> None:
     """Metrics of a finished run and where its report is."""
@@ -142,7 +148,8 @@ def _regimes(forecast: Mapping[str, Any]) -> Table:
         if rest:
             regime, _, metric = rest.partition("/")
             rows.setdefault(regime, {})[metric] = value
-    names = list(dict.fromkeys(name for row in rows.values() for name in row))
+    known = {name for row in rows.values() for name in row}
+    names = [name for name in _BY_REGIME if name in known]
     table = Table(title="by regime known at the origin", title_justify="left")
     table.add_column("regime")
     for name in names:

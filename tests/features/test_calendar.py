@@ -78,7 +78,7 @@ def test_always_open_sessions_are_utc_days():
 @pytest.mark.parametrize("name", ["calendar", "session"])
 def test_wrong_calendars_and_times(name):
     with pytest.raises(ConfigError, match="Did you mean 'XNYS'"):
-        compute(name, dates("2024-01-02"), "XNYZ")
+        compute(name, dates("2024-01-02"), "XNYSE")
     with pytest.raises(DataError, match=r"XBOM.* 1990"):
         compute(name, dates("1990-01-02"), "XBOM")
     with pytest.raises(DataError, match="at least one time"):

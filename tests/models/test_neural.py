@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from tests.synthetic import make_spec
+from tests.synthetic_data import SyntheticData
 
 from regimecast.core.errors import ConfigError, SpecError
 from regimecast.core.files import read_json
 from regimecast.core.types import ForecastKind, Task
 from regimecast.models.base import ModelRegistry, load_model
 from regimecast.training.trainer import ModelTrainer
-from tests.synthetic import make_spec
-from tests.synthetic_data import SyntheticData
 
 MODELS = {
     "lstm": {"hidden_size": 16, "layers": 1, "dropout": 0.1},

@@ -44,7 +44,7 @@ def write_run(
     folder.mkdir(parents=True)
     rng = np.random.default_rng(seed)
     time = pd.bdate_range("2004-01-05", periods=bars + horizon).to_numpy()
-    regime = _regimes(bars + horizon, np.random.default_rng(7))
+    regime = _regimes(bars + horizon, np.random.default_rng(19))
     volatility = np.array([0.006, 0.009, 0.016, 0.032, 0.014])[regime]
     drift = np.array([0.0006, 0.0004, 0.0, -0.004, 0.002])[regime]
     market = drift + volatility * np.random.default_rng(7).standard_t(5, bars + horizon) / 1.3

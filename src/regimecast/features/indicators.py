@@ -53,10 +53,13 @@ class IndicatorFamily(AssetFeatures):
         length = len(next(iter(bars.values())))
         table = np.full((length, len(indicators)), np.nan)
         present = {name: _present(name, values) for name, values in bars.items()}
+        stretches = {
+            inputs: _stretches(np.logical_and.reduce([present[name] for name in inputs]))
+            for inputs in {indicator.inputs for indicator in indicators}
+        }
         for column, indicator in enumerate(indicators):
             warm_up = indicator.lookback
-            usable = np.logical_and.reduce([present[name] for name in indicator.inputs])
-            for rows in _stretches(usable):
+            for rows in stretches[indicator.inputs]:
                 if rows.stop - rows.start > warm_up:
                     values = indicator.function(*(bars[name][rows] for name in indicator.inputs))
                     table[rows.start + warm_up : rows.stop, column] = values[warm_up:]

@@ -84,6 +84,7 @@ class FeaturePipeline:
             name: FeatureRegistry.create(name, **parameters)
             for name, parameters in self._parameters.items()
         }
+        self._reported = False
         self._check_names()
 
     def declarations(self, panel: Panel) -> tuple[Feature, ...]:
@@ -113,7 +114,7 @@ class FeaturePipeline:
             wanted = [self._supported(panel, name, feature) for feature in family.features()]
             if any(wanted):
                 parts.append(_compute(family, panel)[:, wanted])
-        self._warn_of_skipped(panel)
+        self._report_left_out(panel)
         empty = np.empty((panel.n_rows, 0), dtype=np.float32)
         values = np.concatenate([empty, *parts], axis=1)
         infinite = np.isinf(values)
@@ -212,17 +213,20 @@ class FeaturePipeline:
             )
         return not absent
 
-    def _warn_of_skipped(self, panel: Panel) -> None:
-        if panel.n_assets < 2:
-            for name, family in self._families.items():
-                if isinstance(family, CrossAssetFeatures):
-                    _log.info("family %r needs two assets and is left out", name)
-        kept = {feature.name for feature in self.declarations(panel)}
+    def _report_left_out(self, panel: Panel) -> None:
+        """Logs what `compute` leaves out, once per pipeline."""
+        if self._reported:
+            return
+        self._reported = True
+        past = self._past(panel)
+        for name in self._families:
+            if name not in past and name not in self._known:
+                _log.info("family %r needs two assets and is left out", name)
         skipped = [
             feature
-            for name in self._past(panel)
+            for name in past
             for feature in self._families[name].features()
-            if feature.name not in kept
+            if not self._supported(panel, name, feature)
         ]
         if skipped:
             absent = sorted({c for f in skipped for c in f.inputs if not panel.has(c)})

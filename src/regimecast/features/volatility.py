@@ -124,7 +124,7 @@ class VolatilityFeatures(IndicatorFamily):
             ("parkinson", window - 1, ("high", "low"), _parkinson, "Parkinson (1980)"),
             ("garman_klass", window - 1, _OHLC, _garman_klass, "Garman and Klass (1980)"),
             ("rogers_satchell", window - 1, _OHLC, _rogers_satchell, "Rogers and Satchell (1991)"),
-            ("yang_zhang", window, _OHLC, _yang_zhang, "Yang and Zhang (2000), eq. 8"),
+            ("yang_zhang", window, _OHLC, _yang_zhang, "Yang and Zhang (2000)"),
         )
         return [
             Indicator(

@@ -84,7 +84,7 @@ class VolumeFeatures(IndicatorFamily):
                 window - 1,
                 ("high", "low", "close", "volume"),
                 "-1..1",
-                "volume weighted close location (Chaikin 1982); 0 without volume or range",
+                "volume weighted close location (Chaikin); 0 without volume or range",
                 partial(_chaikin, window=window),
             ),
             Indicator(

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
+from lightning_utilities.core import rank_zero
 from torch import Tensor, nn
 
 from regimecast.core.batch import Batch
@@ -216,8 +217,10 @@ def _contained(seed: int) -> Iterator[None]:
     """Leaves random state, environment and log as they were.
 
     Every constructor of neuralforecast seeds Python, numpy and torch for the whole process, sets
-    Lightning's seed variables for its children, and logs that it did.
+    Lightning's seed variables for its children, and logs that it did. Importing it brings in
+    pytorch_lightning, which takes over the logger through which lightning.pytorch speaks.
     """
+    speaker = rank_zero.log
     variables = {key: os.environ.get(key) for key in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS")}
     log = logging.getLogger("lightning_fabric.utilities.seed")
     disabled, log.disabled = log.disabled, True
@@ -228,6 +231,7 @@ def _contained(seed: int) -> Iterator[None]:
             yield
     finally:
         log.disabled = disabled
+        rank_zero.log = speaker
         for key, value in variables.items():
             if value is None:
                 os.environ.pop(key, None)

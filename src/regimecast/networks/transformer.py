@@ -14,9 +14,9 @@ __all__ = ["TransformerNetwork"]
 class TransformerNetwork(nn.Module):
     """One sequence of tokens: patches of the past, then one token per step ahead.
 
-    A patch holds all channels of a few bars; a step's token holds what is known about the step.
-    Every token sees every other (a step's token holds no future that is not known), and the steps'
-    tokens are read off at the end. Positions are learnt.
+    A patch holds all channels of a few bars. A step's token holds what is known about the step and
+    the newest bar, which matters most and so need not be looked for. Every token sees every other,
+    and the steps' tokens are read off at the end. Positions are learnt.
 
     Args:
         spec: shapes and channel names.
@@ -46,8 +46,7 @@ class TransformerNetwork(nn.Module):
         patches = (spec.context_length + self.fill) // patch_length
         constant, known = len(spec.static), len(spec.known)
         self.patch = nn.Linear((len(spec.past) + known) * patch_length + constant, width)
-        # One input is a constant 1, so that a step with nothing known about it still has a token.
-        self.ahead = nn.Linear(known + constant + 1, width)
+        self.ahead = nn.Linear(len(spec.past) + known + constant, width)
         self.position = nn.Parameter(0.02 * torch.randn(patches + spec.horizon, width))
         self.blocks = nn.Sequential(*(_Block(width, heads, dropout) for _ in range(layers)))
         self.head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, n_outputs))
@@ -58,11 +57,18 @@ class TransformerNetwork(nn.Module):
         past = torch.cat([batch.past, batch.known[:, :length]], dim=-1)
         past = torch.cat([past[:, :1].expand(-1, self.fill, -1), past], dim=1)
         patches = past.reshape(len(past), -1, self.patch_length * past.shape[2])
-        ahead = batch.known[:, length:]
-        tokens = [self.patch(_with_static(patches, batch.static))]
-        tokens += [self.ahead(_with_static(functional.pad(ahead, (0, 1), value=1.0), batch.static))]
-        encoded = self.blocks(torch.cat(tokens, dim=1) + self.position)
-        output: Tensor = self.head(encoded[:, -ahead.shape[1] :])
+        known = batch.known[:, length:]
+        horizon = known.shape[1]
+        ahead = torch.cat([batch.past[:, -1:].expand(-1, horizon, -1), known], dim=-1)
+        tokens = torch.cat(
+            [
+                self.patch(_with_static(patches, batch.static)),
+                self.ahead(_with_static(ahead, batch.static)),
+            ],
+            dim=1,
+        )
+        encoded = self.blocks(tokens + self.position)
+        output: Tensor = self.head(encoded[:, -horizon:])
         return output
 
 

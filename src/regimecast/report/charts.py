@@ -188,7 +188,7 @@ def _paths(table: pd.DataFrame, asset: str) -> list[Chart]:
             Chart(
                 f"path-{place}",
                 f"{row['origin']:%Y-%m-%d}{note}",
-                f"Regime at the origin: {known}.",
+                f"{asset}; regime at the origin: {known}.",
                 forecast_figures.fan_paths(table, asset, row["origin"]),
                 small=True,
             )

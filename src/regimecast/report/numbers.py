@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-import pandas as pd
+import numpy as np
 
 from regimecast.report.palette import regime_title
 
@@ -135,12 +135,13 @@ def duration(seconds: Any) -> str:
 def date(value: Any) -> str:
     """A day, with the time of day where there is one; what is no time is shown as it is."""
     try:
-        stamp = pd.Timestamp(value)
+        moment = np.datetime64(value).astype("datetime64[m]")
     except (ValueError, TypeError):
         return str(value)
-    if pd.isna(stamp):
+    if np.isnat(moment):
         return MISSING
-    return f"{stamp:%Y-%m-%d}" if stamp == stamp.normalize() else f"{stamp:%Y-%m-%d %H:%M}"
+    day = moment.astype("datetime64[D]")
+    return str(day) if day == moment else str(moment).replace("T", " ")
 
 
 def title(name: str) -> str:

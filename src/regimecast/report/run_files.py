@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pandas as pd
 from omegaconf import DictConfig, OmegaConf
@@ -37,7 +37,7 @@ class RunFiles:
     """One sentence per file that is missing or cannot be read."""
 
     @classmethod
-    def read(cls, path: Path, *, predictions: bool = True) -> Self:
+    def read(cls, path: Path, *, predictions: bool = True) -> "RunFiles":
         """Everything in a run folder.
 
         Args:

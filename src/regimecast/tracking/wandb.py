@@ -1,5 +1,6 @@
 """Weights & Biases: one run per job, offline unless asked otherwise."""
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -38,7 +39,6 @@ class WandbTracker(Tracker):
         self._entity = entity
         self._tags = tags
         self._run: Any = None
-        self._folder = Path()
 
     @override
     def start(self, *, study: str, job: str, config: Mapping[str, Any], folder: Path) -> None:
@@ -46,7 +46,6 @@ class WandbTracker(Tracker):
 
         # W&B writes to folder/wandb when that exists, and to a hidden folder otherwise.
         (folder / "wandb").mkdir(exist_ok=True)
-        self._folder = folder
         self._run = wandb.init(
             mode=self._mode,
             project=self._project,
@@ -71,8 +70,9 @@ class WandbTracker(Tracker):
 
     @override
     def log_files(self, paths: list[Path]) -> None:
+        # What lies in the run's own folder is uploaded with it; `save` would warn of links instead.
         for path in paths:
-            self._run.save(str(path), base_path=str(self._folder), policy="now")
+            shutil.copy2(path, self._run.dir)
 
     @override
     def finish(self, exit_code: int) -> None:

@@ -145,3 +145,18 @@ def test_three_million_rows_take_seconds(make_source, shared_data):
     assert report.count("gap", "$SPX") == 0
     assert report.count("off_calendar") > 0
     assert seconds < 60, f"{seconds:.1f} s; about 5 s on an idle core"
+
+
+def test_shapes_that_cannot_be_read_are_named(make_source, tmp_path):
+    path = tmp_path / "a.parquet"
+    index = pd.date_range("2020", periods=2)
+    two_levels = pd.MultiIndex.from_tuples([("SPY", "Close"), ("SPY", "Open")])
+    pd.DataFrame([[1.0, 2], [3, 4]], index=index, columns=two_levels).to_parquet(path)
+    with pytest.raises(DataError, match="2 levels"):
+        make_source("parquet", path=str(path)).load()
+    pd.DataFrame({"close": [1.0, 2], "day": [1, 2]}, index=index.rename("day")).to_parquet(path)
+    with pytest.raises(DataError, match=r"a\.parquet"):
+        make_source("parquet", path=str(path)).load()
+    pd.DataFrame({"close": [1.0, 2]}).to_parquet(path)
+    with pytest.raises(DataError, match="no time"):
+        make_source("parquet", path=str(path)).load()

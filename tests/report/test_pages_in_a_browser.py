@@ -1,0 +1,168 @@
+"""Pages in a real browser: they draw, sort and toggle, say nothing on the console, fetch nothing.
+
+Needs Chromium, found as ``chromium`` on the path or through ``REGIMECAST_CHROMIUM``.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from conftest import MakeRun, write_failed_run
+from regimecast.report.html import write_multirun_report, write_run_report
+
+_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+_LOCAL = ("file:", "data:", "blob:")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    executable = os.environ.get("REGIMECAST_CHROMIUM") or shutil.which("chromium")
+    if executable is None:
+        pytest.skip("no Chromium: install it, or name it in REGIMECAST_CHROMIUM")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """An open page and everything it said and asked for."""
+
+    def __init__(self, browser: Browser, scheme: str = "light", width: int = 1280) -> None:
+        self.context = browser.new_context(
+            color_scheme=scheme, viewport={"width": width, "height": 900}
+        )
+        self.page: Page = self.context.new_page()
+        self.complaints: list[str] = []
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", lambda request: self._check(request.url))
+
+    def open(self, path: Path) -> Page:
+        self.page.goto(path.as_uri())
+        if self.page.locator("figure.chart").count():
+            self.page.wait_for_selector("html[data-charts=drawn]")
+        return self.page
+
+    def _check(self, url: str) -> None:
+        if not url.startswith(_LOCAL):
+            self.complaints.append(f"request to {url}")
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Visit]:
+    """A visit that must end without a complaint."""
+    visit = Visit(browser)
+    yield visit
+    visit.context.close()
+    assert visit.complaints == []
+
+
+@pytest.mark.parametrize("kind", ["quantiles", "probabilities", "positions"])
+def test_every_chart_is_drawn(make_run: MakeRun, visit: Visit, kind: str) -> None:
+    page = visit.open(write_run_report(make_run(kind=kind)))
+    figures = page.locator("figure.chart")
+    assert figures.count() >= 5
+    for index in range(figures.count()):
+        figure = figures.nth(index)
+        marks = figure.locator(".plot .trace, .plot .bars .point")
+        assert marks.count() > 0, figure.get_attribute("id")
+
+
+def test_the_log_button_switches_the_axis(make_run: MakeRun, visit: Visit) -> None:
+    page = visit.open(write_run_report(make_run()))
+    kind = "document.querySelector('#equity .plot').layout.yaxis2.type"
+    button = page.get_by_role("button", name="Log scale")
+    assert page.evaluate(kind) != "log"
+    button.click()
+    assert page.evaluate(kind) == "log"
+    assert button.get_attribute("aria-pressed") == "true"
+    button.click()
+    assert page.evaluate(kind) != "log"
+
+
+def test_the_asset_can_be_chosen(make_run: MakeRun, visit: Visit) -> None:
+    page = visit.open(write_run_report(make_run(assets=("AAPL", "MSFT"))))
+    page.locator("#fan select").select_option("MSFT")
+    seen = page.evaluate(
+        "document.querySelector('#fan .plot').data.filter((t) => t.visible).map((t) => t.meta)"
+    )
+    assert set(seen) == {"MSFT"}
+
+
+def test_the_leaderboard_sorts(make_run: MakeRun, visit: Visit, tmp_path: Path) -> None:
+    for seed, skill in enumerate((0.3, 0.0, 0.1)):
+        make_run(f"run{seed}", seed=seed, skill=skill, bars=120 + 60 * seed)
+    write_failed_run(tmp_path / "demo" / "bad")
+    page = visit.open(write_multirun_report(tmp_path / "demo"))
+
+    def order() -> list[str]:
+        return page.locator("#leaderboard tbody th").evaluate_all(
+            "all => all.map(t => t.dataset.value)"
+        )
+
+    def head(name: str) -> str | None:
+        column = page.locator("#leaderboard th", has_text=name)
+        column.get_by_role("button").focus()
+        page.keyboard.press("Enter")
+        return column.get_attribute("aria-sort")
+
+    assert order() == ["run0", "run2", "run1", "bad"]
+    assert page.locator("#leaderboard th[aria-sort]").inner_text().startswith("Sharpe ratio")
+    assert head("bars") == "descending"
+    assert order() == ["run2", "run1", "run0", "bad"]
+    assert head("bars") == "ascending"
+    assert order() == ["run0", "run1", "run2", "bad"]  # no value stays last, both ways
+    assert page.locator("#leaderboard th[aria-sort]").count() == 1
+    head("run")
+    assert order() == ["run2", "run1", "run0", "bad"]
+
+
+def test_a_failed_run_opens(visit: Visit, tmp_path: Path) -> None:
+    page = visit.open(write_run_report(write_failed_run(tmp_path / "demo" / "bad")))
+    assert page.get_by_role("alert").is_visible()
+
+
+def test_nothing_that_a_user_named_runs(make_run: MakeRun, visit: Visit) -> None:
+    evil = '</script><script>window.hit = 1</script><img src="x" onerror="window.hit = 1">'
+    page = visit.open(write_run_report(make_run(job=evil, assets=(evil, "B"), overrides=(evil,))))
+    assert page.evaluate("window.hit") is None
+    assert page.locator("h1").inner_text() == evil
+
+
+def test_dark_screens_get_dark_charts_and_paper_light_ones(
+    make_run: MakeRun, browser: Browser
+) -> None:
+    visit = Visit(browser, scheme="dark")
+    page = visit.open(write_run_report(make_run()))
+    ink = "document.querySelector('#equity .plot').layout.font.color"
+    assert page.evaluate(ink) == "#e6eaee"
+    page.emulate_media(color_scheme="light")
+    page.wait_for_function(f"{ink} === '#1f2933'")
+    page.emulate_media(color_scheme="dark", media="print")
+    page.wait_for_function(f"{ink} === '#1f2933'")
+    visit.context.close()
+    assert visit.complaints == []
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_no_page_is_wider_than_its_window(
+    make_run: MakeRun, browser: Browser, tmp_path: Path, width: int
+) -> None:
+    visit = Visit(browser, width=width)
+    for path in (write_run_report(make_run()), write_multirun_report(tmp_path / "demo")):
+        page = visit.open(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    visit.context.close()
+    assert visit.complaints == []
