@@ -3,7 +3,7 @@
     from regimecast import compose, run
     result = run("model=nhits", "data=sp500")
 
-Importing this package loads neither torch nor a model; both are loaded by the first call that needs them.
+Importing this package loads neither torch nor a model; the first call that needs them does.
 """
 
 from importlib import import_module

@@ -24,7 +24,7 @@ from regimecast.labels.base import Target, TargetRegistry
 from regimecast.losses.base import LossRegistry
 from regimecast.models.base import BaseTimeSeriesModel, ModelRegistry
 from regimecast.regimes.base import RegimeLabeller, RegimeRegistry
-from regimecast.splits.base import Fold, Splitter, SplitRegistry
+from regimecast.splits.base import Fold, SplitRegistry, Splitter
 from regimecast.tracking.base import Tracker, TrackerRegistry
 from regimecast.training.seeding import derive_seed
 from regimecast.training.trainer import ModelTrainer
@@ -33,9 +33,9 @@ from regimecast.weighting.base import Sampling, SamplingRegistry, Weighting, Wei
 __all__ = ["TOP_LEVEL", "Assembly"]
 
 TOP_LEVEL: tuple[str, ...] = (
-    "callbacks", "cleaning", "cost", "data", "features", "gate", "loss", "missing_features", "model",
-    "optimizer", "regime", "runs", "sampling", "scheduler", "seed", "split", "strategy", "study",
-    "target", "tracker", "trainer", "weighting", "window",
+    "callbacks", "cleaning", "cost", "data", "features", "gate", "loss", "missing_features",
+    "model", "optimizer", "regime", "runs", "sampling", "scheduler", "seed", "split", "strategy",
+    "study", "target", "tracker", "trainer", "weighting", "window",
 )  # fmt: skip
 """Every key that a config may have at the top; anything else is an error."""
 

@@ -105,7 +105,6 @@ def train(context: typer.Context) -> None:
     hydra.main(config_path=str(config_folder()), config_name="train", version_base="1.3")(task)()
     if {"-m", "--multirun"} & set(arguments):
         from hydra_plugins.regimecast.process_launcher import launched
-
         from regimecast.summary import show_study
 
         outcomes = launched()

@@ -1,7 +1,7 @@
 """One experiment from config to report: the only place that knows every room.
 
-    result = run("model=nhits", "data=sp500")
-    result.metrics["forecast"]["test/pinball"]
+result = run("model=nhits", "data=sp500")
+result.metrics["forecast"]["test/pinball"]
 """
 
 import logging
@@ -31,7 +31,6 @@ from regimecast.models.base import FitReport
 from regimecast.report.html import write_run_report
 from regimecast.splits.base import Fold
 from regimecast.splits.preflight import preflight
-from regimecast.tracking.base import Tracker
 from regimecast.tracking.folder import RunFolder
 from regimecast.tracking.lightning import TrackerLogger
 from regimecast.tracking.manifest import code_version, environment
@@ -260,9 +259,7 @@ class _Job:
         )
         path = self.folder.path
         fold = np.repeat(np.arange(len(forecasts)), [len(part) for part in forecasts])
-        write_predictions(
-            path / "predictions.parquet", predictions_frame(forecast, happened, fold)
-        )
+        write_predictions(path / "predictions.parquet", predictions_frame(forecast, happened, fold))
         with atomic_path(path / "returns.parquet") as temporary:
             judgement.returns.to_parquet(temporary, index=False)
         metrics: dict[str, Any] = {

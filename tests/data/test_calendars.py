@@ -35,7 +35,7 @@ def test_markets_that_never_close_and_intraday_sessions():
     assert len(minutes) == 63
     bars = expected_times("XNYS", "30min", day("2020-01-02"), day("2020-01-04"))
     assert len(bars) == 26
-    assert str(bars[0]) == "2020-01-02T14:30:00.000000000"
+    assert str(bars[0]) == "2020-01-02T15:00:00.000000000"  # half an hour after the open
 
 
 def test_unknown_calendars_and_frequencies_are_explained():

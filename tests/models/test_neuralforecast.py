@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from network_zoo import (
+from tests.models.network_zoo import (
     NAMES,
     config,
     evaluate,

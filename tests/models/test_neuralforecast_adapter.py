@@ -13,7 +13,15 @@ import numpy as np
 import pytest
 import torch
 from lightning_utilities.core import rank_zero
-from network_zoo import FOLDER, NAMES, evaluate, make_batch, make_model, make_network, make_spec
+from tests.models.network_zoo import (
+    FOLDER,
+    NAMES,
+    evaluate,
+    make_batch,
+    make_model,
+    make_network,
+    make_spec,
+)
 
 from regimecast.core.errors import SpecError
 from regimecast.models.base import ModelRegistry

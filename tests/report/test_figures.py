@@ -7,11 +7,11 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from conftest import MakeRun
 from regimecast.core.types import REGIMES, ForecastKind
 from regimecast.report import calibration_figures, figures, forecast_figures, metric_figures
 from regimecast.report.palette import DARK, REGIME_COLOURS, translucent
 from regimecast.report.run_files import RunFiles
+from tests.report.lifelike import MakeRun
 
 
 def _trace(chart: go.Figure, name: str) -> go.Scatter:

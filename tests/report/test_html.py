@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from conftest import MakeRun, write_failed_run
 from regimecast.core.errors import DataError
 from regimecast.report.html import run_figures, write_multirun_report, write_run_report
+from tests.report.lifelike import MakeRun, write_failed_run
 
 EVIL = '</script><img src=x onerror="alert(1)">&{{7*7}}'
 
@@ -95,7 +95,7 @@ def test_the_same_run_gives_the_same_bytes(make_run: MakeRun) -> None:
 
 
 def test_names_and_messages_are_escaped(make_run: MakeRun, tmp_path: Path) -> None:
-    folder = make_run(job=EVIL, overrides=(EVIL,), assets=(EVIL, "B"))
+    folder = make_run(label=EVIL, overrides=(EVIL,), assets=(EVIL, "B"))
     (folder / "config.yaml").write_text(f"note: '{EVIL}'")
     failed = write_failed_run(tmp_path / "demo" / "failed", EVIL)
     paths = [

@@ -95,9 +95,7 @@ class ProcessLauncher(Launcher):
                 del config["hydra"]
             jobs.append((number, list(filter_overrides(overrides)), _plain(config)))
         methods = multiprocessing.get_all_start_methods()
-        context = multiprocessing.get_context(
-            "forkserver" if "forkserver" in methods else "spawn"
-        )
+        context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
         if hasattr(context, "set_forkserver_preload"):
             context.set_forkserver_preload(["regimecast.experiment"])
         threads = max(1, (os.cpu_count() or 1) // self.n_jobs)

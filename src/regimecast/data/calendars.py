@@ -7,21 +7,48 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Shaped
 
-from regimecast.core.errors import ConfigError, did_you_mean
+from regimecast.core.errors import ConfigError, DataError, did_you_mean
 
-__all__ = ["ALWAYS_OPEN", "bar_length", "expected_times", "trading_grid"]
+__all__ = ["ALWAYS_OPEN", "bar_length", "exchange_of", "expected_times", "trading_grid"]
 
 ALWAYS_OPEN = "24/7"
 """Calendar of markets that never close."""
 
 
+def exchange_of(
+    calendar: str, time: Shaped[np.ndarray, " T"]
+) -> exchange_calendars.ExchangeCalendar:
+    """Calendar of an exchange over the years of `time` and one year on either side.
+
+    Whole years, so that what is said of one date never depends on which other dates are asked for.
+
+    Raises:
+        ConfigError: unknown calendar.
+        DataError: the calendar does not reach the times, or a time is missing.
+    """
+    if len(time) == 0 or np.isnat(time).any():
+        raise DataError("a calendar needs at least one time and no missing ones")
+    return _load(calendar, pd.Timestamp(time.min()).year - 1, pd.Timestamp(time.max()).year + 1)
+
+
 @lru_cache(maxsize=8)
-def _exchange(name: str, start: str, end: str) -> exchange_calendars.ExchangeCalendar:
+def _load(name: str, first_year: int, last_year: int) -> exchange_calendars.ExchangeCalendar:
     names = exchange_calendars.get_calendar_names()
     if name not in names:
         raise ConfigError(
             f"unknown calendar {name!r}.{did_you_mean(name, names)} "
             f"Use {ALWAYS_OPEN!r} or an exchange code such as XNYS, XLON, XTKS"
+        )
+    kind = type(exchange_calendars.get_calendar(name))
+    start, end = pd.Timestamp(first_year, 1, 1), pd.Timestamp(last_year, 12, 31)
+    earliest, latest = kind.bound_min(), kind.bound_max()
+    start = start if earliest is None else max(start, earliest)
+    end = end if latest is None else min(end, latest)
+    if start.year > first_year + 1 or end.year < last_year - 1:
+        raise DataError(
+            f"calendar {name!r} is known from {earliest} to {latest}, the data need "
+            f"{first_year + 1} to {last_year - 1}; name another calendar or leave out the features "
+            "that need it"
         )
     return exchange_calendars.get_calendar(name, start=start, end=end)
 
@@ -48,28 +75,25 @@ def expected_times(
 ) -> Shaped[np.ndarray, " T"]:
     """Bar times from `start` to `end`, both ends included where they are bar times.
 
-    Daily bars of an exchange are its sessions (dates); intraday bars are the open minutes at
-    multiples of the bar length from each session's open; a market that never closes has a bar every
-    bar length from `start` on.
+    Daily bars of an exchange are its sessions (dates); intraday bars close at multiples of the bar
+    length from each session's open; a market that never closes has a bar every bar length from
+    `start` on.
 
     Raises:
         ConfigError: unknown calendar, or a frequency that is no fixed length.
+        DataError: the calendar does not reach the times.
     """
     step = bar_length(frequency)
     first, last = pd.Timestamp(start), pd.Timestamp(end)
     if calendar == ALWAYS_OPEN:
         times = pd.date_range(first, last, freq=step)
     else:
-        exchange = _exchange(
-            calendar,
-            str((first - pd.Timedelta("10D")).date()),
-            str((last + pd.Timedelta("10D")).date()),
-        )
+        exchange = exchange_of(calendar, np.array([start, end], dtype="datetime64[ns]"))
         if step >= pd.Timedelta("1D"):
             times = exchange.sessions[:: max(1, step // pd.Timedelta("1D"))]
         else:
             index = exchange.trading_index(
-                str(first.date()), str(last.date()), period=step, intervals=False, closed="left"
+                str(first.date()), str(last.date()), period=step, intervals=False, closed="right"
             )
             times = index.tz_convert(None)
         times = times[(times >= first) & (times <= last)]

@@ -145,7 +145,8 @@ def calendar_problems(table: BarTable, *, frequency: str, calendar: str) -> Iter
     on an exchange are not checked: they have no common convention for their dates.
 
     Raises:
-        ConfigError: unknown calendar, or one that does not reach back to the first bar.
+        ConfigError: unknown calendar.
+        DataError: the calendar does not reach back to the first bar.
     """
     step = bar_length(frequency)
     if calendar == ALWAYS_OPEN:
@@ -153,17 +154,7 @@ def calendar_problems(table: BarTable, *, frequency: str, calendar: str) -> Iter
     elif step <= pd.Timedelta("1D"):
         first, last = table.time.min(), table.time.max()
         day = np.timedelta64(1, "D")
-        try:
-            grid = expected_times(calendar, frequency, first - day, last + day)
-        except ConfigError:
-            raise
-        except ValueError as error:
-            raise ConfigError(f"calendar={calendar!r} from {first} to {last}: {error}") from error
-        if step < pd.Timedelta("1D"):
-            # Whether the grid marks the open or the close of a bar is the calendar's convention.
-            later = grid + step.to_timedelta64()
-            if np.isin(table.time, later).sum() > np.isin(table.time, grid).sum():
-                grid = later
+        grid = expected_times(calendar, frequency, first - day, last + day)
         yield from _session_problems(table, grid)
 
 

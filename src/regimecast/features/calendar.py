@@ -4,8 +4,9 @@ import exchange_calendars
 import numpy as np
 from jaxtyping import Float, Shaped
 
+from regimecast.data.calendars import exchange_of
 from regimecast.features.base import CalendarFeatures, Feature, FeatureRegistry
-from regimecast.features.exchange import exchange_of, local_time
+from regimecast.features.exchange import local_time
 from regimecast.features.indicators import check_bars
 
 __all__ = ["DateFeatures"]

@@ -3,8 +3,9 @@
 import numpy as np
 from jaxtyping import Float, Shaped
 
+from regimecast.data.calendars import exchange_of
 from regimecast.features.base import CalendarFeatures, Feature, FeatureRegistry
-from regimecast.features.exchange import exchange_of, local_time
+from regimecast.features.exchange import local_time
 
 __all__ = ["SessionFeatures"]
 

@@ -99,14 +99,16 @@ class CatBoost(BoostingModel):
         except cb.CatBoostError as error:
             raise DataError(f"catboost cannot learn from {train.x.shape} rows: {error}") from error
         scores = booster.get_evals_result()
-        curve = Curve(*(next(iter(scores.get(n, {"": []}).values())) for n in ("learn", "validation")))
+        curve = Curve(
+            *(next(iter(scores.get(n, {"": []}).values())) for n in ("learn", "validation"))
+        )
         return {"trees": Part(booster, booster.tree_count_, curve)}
 
     def _predict_step(
         self, parts: dict[str, Part], x: Float[np.ndarray, "N D"]
     ) -> Float[np.ndarray, "N K"]:
         wanted = "Probability" if self.loss.name == "cross_entropy" else "RawFormulaVal"
-        values: Float[np.ndarray, "..."] = parts["trees"].model.predict(
+        values: Float[np.ndarray, ...] = parts["trees"].model.predict(
             x, prediction_type=wanted, thread_count=self._n_threads
         )
         return values.reshape(len(x), -1)

@@ -114,9 +114,9 @@ class LightGBM(BoostingModel):
         self, parts: dict[str, Part], x: Float[np.ndarray, "N D"]
     ) -> Float[np.ndarray, "N K"]:
         values = [
-            part.model.predict(
-                x, num_iteration=part.rounds, num_threads=self._n_threads
-            ).reshape(len(x), -1)
+            part.model.predict(x, num_iteration=part.rounds, num_threads=self._n_threads).reshape(
+                len(x), -1
+            )
             for part in parts.values()
         ]
         return np.concatenate(values, axis=1)

@@ -16,6 +16,9 @@ from regimecast.models.stepwise import Curve, Part
 from regimecast.models.tabular import Rows
 
 __all__ = ["XGBoost"]
+import os
+
+BINS = int(os.environ.get("BINS", "256"))
 
 
 @ModelRegistry.register("xgboost")
@@ -85,6 +88,7 @@ class XGBoost(BoostingModel):
                 "reg_lambda": self._l2,
                 "colsample_bytree": self._columns,
                 "tree_method": "hist",
+                "max_bin": BINS,
                 "nthread": self._n_threads,
                 "seed": seed,
                 "verbosity": 0,
@@ -96,14 +100,16 @@ class XGBoost(BoostingModel):
             evals_result=scores,
             verbose_eval=False,
         )
-        curve = Curve(*(next(iter(scores.get(n, {"": []}).values())) for n in ("train", "validation")))
+        curve = Curve(
+            *(next(iter(scores.get(n, {"": []}).values())) for n in ("train", "validation"))
+        )
         kept = self._rounds if validation is None else booster.best_iteration + 1
         return {"trees": Part(booster[:kept], kept, curve)}
 
     def _predict_step(
         self, parts: dict[str, Part], x: Float[np.ndarray, "N D"]
     ) -> Float[np.ndarray, "N K"]:
-        values: Float[np.ndarray, "..."] = parts["trees"].model.inplace_predict(x)
+        values: Float[np.ndarray, ...] = parts["trees"].model.inplace_predict(x)
         return values.reshape(len(x), -1)
 
     def _write_part(self, part: Part, path: Path) -> None:
@@ -114,7 +120,7 @@ class XGBoost(BoostingModel):
 
     def _matrix(self, rows: Rows, ref: xgb.DMatrix | None = None) -> xgb.DMatrix:
         return xgb.QuantileDMatrix(
-            rows.x, rows.y, weight=rows.weight, ref=ref, nthread=self._n_threads
+            rows.x, rows.y, weight=rows.weight, ref=ref, max_bin=BINS, nthread=self._n_threads
         )
 
     def _objective(self, train: Rows) -> dict[str, Any]:

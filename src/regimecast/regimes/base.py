@@ -31,7 +31,7 @@ class RegimeLabeller(ABC):
 
     @abstractmethod
     def label(self, panel: Panel) -> Int[np.ndarray, " R"]:
-        """Regime code per row as int8, -1 where it is not known (warm-up, missing volatility index).
+        """Regime code per row as int8, -1 where it is not known (warm-up, no volatility index).
 
         Raises:
             DataError: a column that the rule needs is missing.

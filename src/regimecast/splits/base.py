@@ -17,8 +17,9 @@ __all__ = ["Fold", "SplitRegistry", "Splitter"]
 class Fold:
     """One train / validation / test division, as positions into `Samples`, each ascending.
 
-    No training sample's `[start, end]` meets that of a validation or test sample on any asset, and
-    none of a validation sample meets that of a test sample.
+    With ``purge: auto`` no training sample's `[start, end]` meets that of a validation or test
+    sample on any asset, and no validation sample's that of a test sample. With a purge in bars that
+    holds for what labels read; windows may then look back over the border.
     """
 
     train: Int[np.ndarray, " Ntrain"]

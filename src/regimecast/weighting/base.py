@@ -15,8 +15,8 @@ __all__ = ["Sampling", "SamplingRegistry", "Weighting", "WeightingRegistry"]
 class Weighting(ABC):
     """Rule that says how much each sample counts in the loss, relative to the others.
 
-    Several weightings compose by product (`weighting.compose.sample_weights`), which normalises once
-    over the training set to mean 1. The weight k means the same as k copies of the sample.
+    Several weightings compose by product (`weighting.compose.sample_weights`), normalised once over
+    the training set to mean 1. The weight k means the same as k copies of the sample.
     """
 
     name: ClassVar[str]
