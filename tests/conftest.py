@@ -3,6 +3,9 @@
 import os
 from pathlib import Path
 
+# Workers run side by side: one thread each, or they fight for the cores. Set before torch loads.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]

@@ -99,9 +99,9 @@ class Assembly:
         assembly.trainer()
         # Built with the data's spec later; their names and parameters can be checked now.
         name, params = split_name(config["model"], "model")
-        ModelRegistry.check(name, {**params, "spec": None, "loss": None})
+        ModelRegistry.check(name, params, given=("spec", "loss"))
         name, params = split_name(config["loss"], "loss")
-        LossRegistry.check(name, {**params, "spec": None})
+        LossRegistry.check(name, params, given=("spec",))
         return assembly
 
     @property

@@ -19,7 +19,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 from regimecast.assembly import Assembly
-from regimecast.core.config import config_folder
+from regimecast.core.config import config_folder, plain
 from regimecast.core.files import atomic_path, write_json, write_text
 from regimecast.core.hashing import hash_array, hash_file, hash_json
 from regimecast.core.types import Forecast, Outcomes
@@ -30,7 +30,7 @@ from regimecast.evaluation.judge import Judgement, judge, predictions_frame, wri
 from regimecast.models.base import FitReport
 from regimecast.report.html import write_run_report
 from regimecast.splits.base import Fold
-from regimecast.splits.preflight import preflight
+from regimecast.splits.preflight import preflight, preflight_table
 from regimecast.tracking.folder import RunFolder
 from regimecast.tracking.lightning import TrackerLogger
 from regimecast.tracking.manifest import code_version, environment
@@ -41,6 +41,9 @@ _log = logging.getLogger(__name__)
 
 _INTERRUPTED = 130
 """Exit code of a process that Ctrl-C ended."""
+
+_NOT_IN_NAME = ("runs=", "study=", "tracker=", "tracker.", "hydra/", "hydra.")
+"""Overrides that say where a run is kept, not what it is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,13 +85,12 @@ def compose(*overrides: str) -> dict[str, Any]:
 
     Raises:
         hydra.errors.HydraException: an override does not parse or names something unknown.
+        ConfigError: a value that has no default is missing.
     """
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
         config = hydra_compose("train", overrides=list(overrides))
-    container = OmegaConf.to_container(config, resolve=True)
-    assert isinstance(container, dict)
-    return {str(key): value for key, value in container.items()}
+    return plain(config)
 
 
 def run(*overrides: str) -> RunResult:
@@ -109,25 +111,28 @@ def execute(
     Raises:
         RegimecastError: config or data are not usable; nothing was trained.
     """
-    parts = Assembly.from_config(config)
-    job = job_name(overrides, number)
+    # What is wrong with a single run's config is said before it leaves a folder behind. A job of a
+    # sweep leaves one in any case, so that the leaderboard lists it.
+    parts = Assembly.from_config(config) if number is None else None
     study = Path(str(config["runs"])) / str(config["study"])
-    with RunFolder(study, job) as folder:
+    with RunFolder(study, job_name(overrides, number)) as folder:
+        job = folder.path.name
         write_text(folder.path / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(dict(config))))
         folder.update(
             job=job,
             study=str(config["study"]),
             overrides=list(overrides),
             config_sha256=_config_hash(config),
-            seed=parts.seed,
+            seed=config["seed"],
             code=code_version(),
             environment=environment(),
         )
+        parts = parts or Assembly.from_config(config)
         parts.tracker.start(study=study.name, job=job, config=config, folder=folder.path)
         try:
             result = _Job(parts, folder, job, overrides).run()
         except BaseException as error:
-            parts.tracker.finish(1 if isinstance(error, Exception) else _INTERRUPTED)
+            _abandon(parts.tracker, 1 if isinstance(error, Exception) else _INTERRUPTED)
             raise
         parts.tracker.finish(0)
     return result
@@ -135,10 +140,18 @@ def execute(
 
 def job_name(overrides: Sequence[str], number: int | None) -> str:
     """Folder name of a job: its number in a sweep and what was changed, safe on any file system."""
-    changes = [o for o in overrides if not o.startswith(("runs=", "study=", "hydra"))]
+    changes = [o for o in overrides if not o.lstrip("+~").startswith(_NOT_IN_NAME)]
     text = ",".join(changes) or "defaults"
     safe = "".join(c if c.isalnum() or c in "=,.-+" else "_" for c in text)[:80].strip("._")
     return safe if number is None else f"{number:03d}_{safe}"
+
+
+def _abandon(tracker: Tracker, exit_code: int) -> None:
+    """Closes the tracker of a run that ended with an error."""
+    try:
+        tracker.finish(exit_code)
+    except Exception as error:  # noqa: BLE001  # the run's own error is the one to show
+        _log.warning("tracker %s could not be closed: %s", tracker.name, error)
 
 
 def _config_hash(config: Mapping[str, Any]) -> str:
@@ -165,16 +178,7 @@ class _Job:
         folds = self.parts.splitter.split(samples)
         rows = preflight(folds, samples)
         self.folder.update(preflight=[_plain_row(row) for row in rows])
-        for row in rows:
-            _log.info(
-                "fold %d %-10s %6d samples, %s to %s%s",
-                row.fold,
-                row.part,
-                row.samples,
-                str(row.first)[:10],
-                str(row.last)[:10],
-                f", {row.purged} purged" if row.purged else "",
-            )
+        _log.info("windows of each part, known before training:\n%s", preflight_table(rows))
         forecasts, outcomes, reports = [], [], []
         for data in self.parts.modules(market, folds):
             forecast, report = self._fold(data)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from regimecast.core.errors import ConfigError
+from regimecast.core.errors import ConfigError, DataError
 from regimecast.data.calendars import expected_times
 from regimecast.data.checks import BarTable, bar_problems, calendar_problems
 
@@ -175,5 +175,5 @@ def test_unknown_calendars():
     time = pd.to_datetime(["1980-01-03", "1980-01-04"]).to_numpy()
     with pytest.raises(ConfigError, match="Did you mean 'XNYS'"):
         gaps(time, frequency="1D", calendar="XNYSS")
-    with pytest.raises(ConfigError, match="calendar='XTKS' from 1980"):
+    with pytest.raises(DataError, match=r"calendar .XTKS. is known from 1997"):
         gaps(time, frequency="1D", calendar="XTKS")

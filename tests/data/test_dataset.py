@@ -66,7 +66,9 @@ def build(
         known_index=np.arange(rows),
         static=static,
         asset_of_row=asset,
+        scheduled=np.empty((rows, 0), dtype=np.float32),
         scaler=scaler,
+        scheduled_scaler=None,
     )
     origin = np.flatnonzero(np.arange(rows) - offsets[:-1][asset] >= context - 1)
     samples = Samples(

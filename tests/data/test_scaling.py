@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from regimecast.core.errors import DataError, LeakageError, SpecError
+from regimecast.core.errors import LeakageError, SpecError
 from regimecast.core.types import Interval
 from regimecast.data.scaling import FeatureScaler
 
@@ -27,12 +27,16 @@ def test_only_the_training_interval_is_read():
     np.testing.assert_array_equal(fit(changed).mean, scaler.mean)
 
 
-def test_a_constant_channel_is_not_blown_up_and_an_empty_one_is_named():
+def test_a_constant_channel_is_not_blown_up_and_an_empty_one_is_named_and_silenced(
+    caplog: pytest.LogCaptureFixture,
+):
     values = np.ones((100, 2)) * 0.1
     assert fit(values).std.tolist() == [1.0, 1.0]
     values[10:60, 1] = np.nan
-    with pytest.raises(DataError, match="f1"):
-        fit(values)
+    scaler = fit(values)
+    assert "f1; not used" in caplog.text
+    assert scaler.factor.tolist() == [1.0, 0.0]
+    assert FeatureScaler.from_json(scaler.to_json()).factor.tolist() == [1.0, 0.0]
 
 
 def test_earlier_bars_are_refused_and_state_survives_json():

@@ -68,6 +68,7 @@ def test_borrowing_is_charged_on_shorts_overnight():
     fee = CostModel(name="fee", commission_bps=0.0, slippage_bps=0.0, borrow_bps_per_year=250.0)
     short = backtest(-np.ones(3), np.arange(3), panel, cost=fee, bars_per_year=250.0)
     np.testing.assert_allclose(short.net, [0, -1e-4, -1e-4], atol=1e-16)
+    assert short.trades.net == pytest.approx([(1 - 1e-4) ** 2 - 1])
     long = backtest(np.ones(3), np.arange(3), panel, cost=fee, bars_per_year=250.0)
     assert not long.net.any()
 

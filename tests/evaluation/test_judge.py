@@ -8,9 +8,12 @@ import pytest
 from regimecast.core.errors import SpecError
 from regimecast.core.types import Forecast, ForecastKind, Outcomes
 from regimecast.data.panel import Column, Panel, Role
+from regimecast.evaluation.backtest import backtest
+from regimecast.evaluation.benchmarks import naive
 from regimecast.evaluation.costs import CostModel
 from regimecast.evaluation.gate import Gate
 from regimecast.evaluation.judge import judge
+from regimecast.evaluation.origins import origin_rows
 from regimecast.evaluation.predictions import (
     predictions_frame,
     read_predictions,
@@ -63,6 +66,12 @@ def test_sections_and_table():
     assert held["n_trades"] == 3
     assert {held["n_bars"], found.metrics["trading"]["naive"]["n_bars"]} == {len(found.returns)}
     assert found.metrics["trading"]["strategy"]["bars_per_year"] == panel.bars_per_year
+    assert found.metrics["trading"]["strategy"]["regime=crash/n_bars"] > 0
+    row = origin_rows(forecast, panel)
+    expected = backtest(
+        naive(row, panel, bars=2), row, panel, cost=DEAR, bars_per_year=panel.bars_per_year
+    )
+    assert np.array_equal(found.returns["naive"], expected.net)
     verdict = found.metrics["gate"]["rules"][0]
     assert verdict["value"] == found.metrics["trading"]["strategy"]["sharpe"]
 

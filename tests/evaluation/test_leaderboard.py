@@ -1,5 +1,8 @@
 import io
 import json
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -41,7 +44,12 @@ def study(tmp_path: Path) -> Path:
     forecast_run(tmp_path / "s" / "1_good", 1.0, 0.2)
     forecast_run(tmp_path / "s" / "2_better", 0.5, None)
     forecast_run(tmp_path / "s" / "3_null", None, 0.9)
-    write_run(tmp_path / "s" / "4_failed", status="failed")
+    write_run(
+        tmp_path / "s" / "4_failed",
+        status="failed",
+        task="forecast",
+        forecast={"test/crps": 0.1},
+    )
     write_run(tmp_path / "s" / "5_running", status="running")
     write_run(tmp_path / "s" / "6_broken")
     (tmp_path / "s" / "6_broken" / "metrics.json").write_text('{"job": ')
@@ -96,14 +104,14 @@ def test_rows_and_default_order(study):
         "broken",
         "broken",
     ]
-    assert rows.loc["4_failed", "note"] == "no metrics.json"
+    assert rows.loc["5_running", "note"] == "no metrics.json"
     assert rows.loc["6_broken", "note"].startswith("metrics.json: Expecting value")
 
 
 def test_sorting_by_a_metric(study):
     board = Leaderboard.read(study)
-    finished = board.sort("sharpe").frame.query("task == 'forecast'")["job"].tolist()
-    assert finished == ["3_null", "1_good", "2_better"]
+    jobs = board.sort("sharpe").frame.query("task == 'forecast'")["job"].tolist()
+    assert jobs == ["3_null", "1_good", "2_better", "4_failed"]
     with pytest.raises(ConfigError, match="Did you mean 'sharpe'"):
         board.sort("sharp")
 
@@ -159,3 +167,26 @@ def test_one_run_on_its_own(tmp_path):
     forecast_run(tmp_path / "run", 1.0, 0.5)
     board = Leaderboard.read(tmp_path / "run")
     assert board.frame[["study", "job"]].to_numpy().tolist() == [[".", "run"]]
+
+
+def test_a_failed_job_stands_among_those_of_its_study(tmp_path):
+    forecast_run(tmp_path / "good", 1.0, 0.5)
+    (tmp_path / "bad").mkdir()
+    manifest = {"status": "failed", "job": "model=x", "error": "SpecError: no such column"}
+    (tmp_path / "bad" / "manifest.json").write_text(json.dumps(manifest))
+    frame = Leaderboard.read(tmp_path).frame
+    assert frame["task"].tolist() == ["forecast", "forecast"]
+    assert frame["job"].tolist() == ["good", "model=x"]
+    assert frame["note"].tolist()[1] == "SpecError: no such column"
+
+
+def test_a_run_whose_process_died_is_interrupted(tmp_path):
+    (tmp_path / "dead").mkdir()
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    manifest = {
+        "status": "running",
+        "process": {"host": socket.gethostname(), "id": process.pid},
+    }
+    (tmp_path / "dead" / "manifest.json").write_text(json.dumps(manifest))
+    assert Leaderboard.read(tmp_path).frame["status"].tolist() == ["interrupted"]

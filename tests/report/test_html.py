@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -218,6 +219,14 @@ def test_studies_below_a_folder_are_told_apart(make_run: MakeRun, tmp_path: Path
     page = _Page(write_multirun_report(tmp_path))
     rows = {a["data-value"] for t, a in page.elements if t == "th" and "data-value" in a}
     assert rows == {"one/same", "two/same"}
+
+
+def test_copies_that_a_tracker_keeps_are_no_runs(make_run: MakeRun, tmp_path: Path) -> None:
+    folder = make_run(bars=60)
+    copies = folder / "wandb" / "offline-run-1" / "files"
+    copies.mkdir(parents=True)
+    shutil.copy(folder / "metrics.json", copies)
+    assert _Page(write_multirun_report(tmp_path / "demo")).says("best of 1 trial:")
 
 
 def test_a_study_in_which_everything_failed(tmp_path: Path) -> None:

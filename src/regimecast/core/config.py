@@ -12,9 +12,18 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from omegaconf import DictConfig, OmegaConf
+
 from regimecast.core.errors import ConfigError, did_you_mean
 
-__all__ = ["ALLOWED_TARGETS", "config_folder", "dotted_keys", "instantiate", "split_name"]
+__all__ = [
+    "ALLOWED_TARGETS",
+    "config_folder",
+    "dotted_keys",
+    "instantiate",
+    "plain",
+    "split_name",
+]
 
 ALLOWED_TARGETS: tuple[str, ...] = (
     "lightning.pytorch.Trainer",
@@ -32,6 +41,22 @@ def config_folder() -> Path:
     package = Path(__file__).resolve().parents[1]
     installed = package / "conf"
     return installed if installed.is_dir() else package.parents[1] / "conf"
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    """Plain values of a composed config, every reference resolved.
+
+    Raises:
+        ConfigError: a value that has to be given is missing.
+        omegaconf.errors.OmegaConfBaseException: a reference leads nowhere.
+    """
+    if missing := sorted(OmegaConf.missing_keys(config)):
+        raise ConfigError(
+            f"{', '.join(missing)} has no default and must be given: {missing[0]}=VALUE"
+        )
+    container = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(container, dict)
+    return {str(key): value for key, value in container.items()}
 
 
 def split_name(config: Mapping[str, Any], group: str) -> tuple[str, dict[str, Any]]:

@@ -8,7 +8,7 @@ Outside packages add components through the entry-point group ``regimecast.<pack
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -96,9 +96,16 @@ class Registry(Generic[T]):
         """Constructor parameters of a component, ``self`` left out."""
         return inspect.signature(self.get(name)).parameters
 
-    def check(self, name: str, params: Mapping[str, Any]) -> None:
-        """Raises `ConfigError` unless the parameters are exactly those the constructor takes."""
-        allowed = self.parameters(name)
+    def check(self, name: str, params: Mapping[str, Any], *, given: Sequence[str] = ()) -> None:
+        """Raises `ConfigError` unless the parameters are exactly those the constructor takes.
+
+        Args:
+            name: the component.
+            params: parameters by name.
+            given: parameters that the code adds later and a config may not hold.
+        """
+        parameters = self.parameters(name)
+        allowed = {key: value for key, value in parameters.items() if key not in given}
         for key in params:
             if key not in allowed:
                 raise ConfigError(

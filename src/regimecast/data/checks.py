@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int, Shaped
 
-from regimecast.core.errors import ConfigError
 from regimecast.data.calendars import ALWAYS_OPEN, bar_length, expected_times
 from regimecast.data.schema import PRICES
 

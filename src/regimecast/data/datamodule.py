@@ -44,6 +44,7 @@ class _Fitted:
     """What was learnt on the training interval."""
 
     scaler: FeatureScaler
+    scheduled: FeatureScaler
     regime: RegimeLabeller
 
 
@@ -209,14 +210,17 @@ class FinancialDataModule(LightningDataModule):
         if self._given is not None:
             return self._given
         interval = self.fold.train_interval
-        scaler = FeatureScaler.fit(
-            self.market.past[:, 1:],
-            self.market.bars.time,
-            self.spec.past[1:],
-            interval=interval,
-            clip=self._clip,
+        market = self.market
+        known = self.spec.known
+        channels = (
+            (market.past[:, 1:], self.spec.past[1:]),
+            (market.scheduled, known[len(known) - market.scheduled.shape[1] :]),
         )
-        return _Fitted(scaler, self._regime.fit(self.market.bars, interval))
+        scaler, scheduled = (
+            FeatureScaler.fit(values, market.bars.time, names, interval=interval, clip=self._clip)
+            for values, names in channels
+        )
+        return _Fitted(scaler, scheduled, self._regime.fit(market.bars, interval))
 
     @cached_property
     def _regime_codes(self) -> Int[np.ndarray, " R"]:
@@ -232,9 +236,11 @@ class FinancialDataModule(LightningDataModule):
             target=market.target,
             known=market.known,
             known_index=market.known_index,
+            scheduled=market.scheduled,
             static=market.static,
             asset_of_row=market.bars.asset_of_row,
             scaler=self.scaler,
+            scheduled_scaler=self._fitted.scheduled,
         )
 
     @cached_property

@@ -90,6 +90,8 @@ def frame_windows(
         static=np.empty((1, 0), dtype=np.float32),
         asset_of_row=np.zeros(n, dtype=np.int64),
         scaler=None,
+        scheduled=np.empty((n, 0), dtype=np.float32),
+        scheduled_scaler=None,
     )
     time = (
         df.index.to_numpy(dtype="datetime64[ns]")

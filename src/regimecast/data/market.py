@@ -29,7 +29,11 @@ class MarketData:
     past: Float[np.ndarray, "R Fp"]
     """float32, unscaled; column 0 is reserved for the history."""
     known: Float[np.ndarray, "G Fk"]
+    """Calendar features on the market's grid of bar times."""
     known_index: Int[np.ndarray, " R"]
+    """Place of each row on that grid."""
+    scheduled: Float[np.ndarray, "R Fa"]
+    """Columns of the source that are known ahead, unscaled."""
     static: Float[np.ndarray, "A Fs"]
     spec: DataSpec
     lookback: int
@@ -57,19 +61,29 @@ class MarketData:
         Raises:
             DataError: a column is missing, or no asset is long enough for one window.
         """
+        _check_columns(bars)
         table = pipeline.compute(bars)
         series = target.compute(bars)
-        past = np.empty((bars.n_rows, 1 + len(table.names)), dtype=np.float32)
+        given = _names(bars, Role.PAST)
+        past = np.empty((bars.n_rows, 1 + len(table.names) + len(given)), dtype=np.float32)
         past[:, 0] = 0.0
-        past[:, 1:] = table.values
+        past[:, 1 : 1 + len(table.names)] = table.values
+        for position, name in enumerate(given, start=1 + len(table.names)):
+            past[:, position] = bars.available(name)
         known, names, index = _known_channels(bars, pipeline, series.horizon)
+        scheduled = _names(bars, Role.KNOWN)
+        if repeated := {*given, *scheduled} & {*table.names, *names, "history"}:
+            raise DataError(
+                f"columns {sorted(repeated)} of the data have the names of features; rename them "
+                "with data.columns"
+            )
         static_names, static = _static_channels(bars, asset_identity)
         spec = DataSpec(
             task=series.task,
             context_length=context_length,
             horizon=series.horizon,
-            past=("history", *table.names),
-            known=names,
+            past=("history", *table.names, *given),
+            known=(*names, *scheduled),
             static=static_names,
             assets=bars.assets,
             frequency=bars.frequency,
@@ -85,6 +99,7 @@ class MarketData:
             past=past,
             known=known,
             known_index=index,
+            scheduled=bars.values[:, [bars.index(name) for name in scheduled]].astype(np.float32),
             static=static,
             spec=spec,
             lookback=max(table.lookback, series.lookback),
@@ -112,8 +127,11 @@ class MarketData:
     @cached_property
     def has_window(self) -> Bool[np.ndarray, " R"]:
         """True for rows whose window is full, past warm-up, with a usable target scale."""
-        position = np.arange(self.bars.n_rows) - self.first_row
-        full = position >= self.lookback + self.spec.context_length - 1
+        row = np.arange(self.bars.n_rows)
+        full = row - self.first_row >= self.lookback + self.spec.context_length - 1
+        if self.scheduled.shape[1]:
+            # What is scheduled is read from the rows ahead, so they have to be there.
+            full &= row + self.spec.horizon <= self.last_row
         return full & np.isfinite(self.target.scale)
 
     def samples(self, *, complete: bool) -> Samples:
@@ -180,10 +198,30 @@ def _static_channels(
 ) -> tuple[tuple[str, ...], Float[np.ndarray, "A Fs"]]:
     """Static columns of the source, and one indicator per asset where wanted."""
     first = bars.offsets[:-1]
-    names = [column.name for column in bars.columns if column.role is Role.STATIC]
-    parts = [bars.actual(name)[first] for name in names]
+    names = list(_names(bars, Role.STATIC))
+    parts = [_standardised(bars.actual(name)[first]) for name in names]
     if asset_identity and bars.n_assets > 1:
         names += [f"asset={asset}" for asset in bars.assets]
         parts += list(np.eye(bars.n_assets))
     values = np.stack(parts, axis=1) if parts else np.empty((bars.n_assets, 0))
     return tuple(names), values.astype(np.float32)
+
+
+def _names(bars: Panel, role: Role) -> tuple[str, ...]:
+    return tuple(column.name for column in bars.columns if column.role is role)
+
+
+def _check_columns(bars: Panel) -> None:
+    empty = [c.name for c in bars.columns if not np.isfinite(bars.actual(c.name)).any()]
+    if empty:
+        raise DataError(
+            f"columns without any value: {', '.join(empty)}. Leave them out of the data, for files "
+            f"with 'data.columns={{{empty[0]}: null}}'"
+        )
+
+
+def _standardised(values: Float[np.ndarray, " A"]) -> Float[np.ndarray, " A"]:
+    """Relative to the other assets; 0 where all are the same or the value is missing."""
+    spread = np.nanstd(values)
+    scaled = (values - np.nanmean(values)) / (spread if spread > 0 else 1.0)
+    return np.nan_to_num(scaled)

@@ -31,11 +31,13 @@ class Role(StrEnum):
     TARGET_SOURCE = "target_source"
     """Prices and volume: targets, features, fills."""
     PAST = "past"
-    """Known up to the origin."""
+    """Known up to the origin; fed to models as it is, standardised."""
     KNOWN = "known"
-    """Known over the horizon too."""
+    """Known over the horizon too, such as a scheduled event; fed to models."""
     STATIC = "static"
-    """Constant per asset."""
+    """Constant per asset; fed to models."""
+    REFERENCE = "reference"
+    """For regimes, checks and reports; never fed to a model."""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Standardisation of model inputs by statistics of the training interval."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -7,10 +8,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
-from regimecast.core.errors import DataError, LeakageError, SpecError
+from regimecast.core.errors import LeakageError, SpecError
 from regimecast.core.types import Interval
 
 __all__ = ["FeatureScaler"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +25,8 @@ class FeatureScaler:
 
     mean: Float[np.ndarray, " F"]
     std: Float[np.ndarray, " F"]
-    """Population standard deviation; 1 for a channel that is constant in training."""
+    """Population standard deviation; 1 for a channel that is constant in training, infinite for one
+    without any value there, which is then 0 everywhere."""
     clip: float
     """Scaled values are limited to ±clip, so that a bad print cannot dominate a window."""
     interval: Interval
@@ -39,23 +43,31 @@ class FeatureScaler:
     ) -> "FeatureScaler":
         """Statistics of the rows inside `interval`, NaN left out.
 
-        Raises:
-            DataError: a channel has no value at all inside the interval.
+        A channel without a value inside the interval (a series that starts later) cannot be learnt
+        from; it is named in the log and is 0 in every window.
         """
         inside: Bool[np.ndarray, " R"] = (time >= interval.start) & (time <= interval.end)
         rows = values[inside]
-        counts = np.isfinite(rows).sum(axis=0)
-        if not counts.all():
-            empty = [name for name, count in zip(names, counts, strict=True) if count == 0]
-            raise DataError(
-                f"no value in the training interval {interval.start} to {interval.end} for: "
-                f"{', '.join(empty)}. Leave these features out or start training later"
+        empty = ~np.isfinite(rows).any(axis=0)
+        if empty.any():
+            _log.warning(
+                "no value from %s to %s, where training happens, for: %s; not used",
+                str(interval.start)[:10],
+                str(interval.end)[:10],
+                ", ".join(name for name, none in zip(names, empty, strict=True) if none),
             )
+        rows = np.where(empty, np.float32(0), rows) if empty.any() else rows
         mean = np.asarray(np.nanmean(rows, axis=0, dtype=np.float64))
-        std = np.nanstd(rows, axis=0, dtype=np.float64)
+        std = np.asarray(np.nanstd(rows, axis=0, dtype=np.float64))
         # A channel whose spread is rounding noise around its mean would explode when divided by it.
         std[std <= 1e-6 * np.maximum(np.abs(mean), 1e-6)] = 1.0
+        std[empty] = np.inf
         return cls(mean.astype(np.float32), std.astype(np.float32), clip, interval)
+
+    @property
+    def factor(self) -> Float[np.ndarray, " F"]:
+        """What centred values are multiplied by."""
+        return 1 / self.std
 
     def check(self, earliest: np.datetime64) -> None:
         """Raises `LeakageError` if rows before the fitted interval would be scaled with it."""
@@ -69,7 +81,7 @@ class FeatureScaler:
         """Plain values for a json file."""
         return {
             "mean": self.mean.tolist(),
-            "std": self.std.tolist(),
+            "std": [float(std) if np.isfinite(std) else None for std in self.std],
             "clip": self.clip,
             "interval": self.interval.to_json(),
         }
@@ -84,7 +96,9 @@ class FeatureScaler:
         try:
             return cls(
                 np.asarray(value["mean"], dtype=np.float32),
-                np.asarray(value["std"], dtype=np.float32),
+                np.asarray(
+                    [np.inf if std is None else std for std in value["std"]], dtype=np.float32
+                ),
                 float(value["clip"]),
                 Interval.from_json(value["interval"]),
             )

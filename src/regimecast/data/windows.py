@@ -31,9 +31,12 @@ class WindowSource:
         target: the target on every row.
         known: float32 [G, Fk] on the calendar grid.
         known_index: grid position of each row.
+        scheduled: float32 [R, Fa], columns of the source that are known ahead; the last of the
+            known channels. Origins must have their H rows ahead where there are any.
         static: float32 [A, Fs].
         asset_of_row: asset index of each row.
         scaler: standardisation of `past`; None leaves values as they are.
+        scheduled_scaler: the same of `scheduled`.
     """
 
     def __init__(
@@ -45,9 +48,11 @@ class WindowSource:
         target: TargetSeries,
         known: Float[np.ndarray, "G Fk"],
         known_index: Int[np.ndarray, " R"],
+        scheduled: Float[np.ndarray, "R Fa"],
         static: Float[np.ndarray, "A Fs"],
         asset_of_row: Int[np.ndarray, " R"],
         scaler: FeatureScaler | None,
+        scheduled_scaler: FeatureScaler | None,
     ) -> None:
         self.spec = spec
         self._past = torch.from_numpy(past)
@@ -67,13 +72,9 @@ class WindowSource:
             index = np.searchsorted(classes, target.label).clip(0, len(classes) - 1)
             index[target.label == INCOMPLETE] = -1
             self._label = torch.from_numpy(index.astype(np.int64))
-        self._mean = self._factor = None
-        self._clip = np.inf
-        if scaler is not None:
-            # Column 0 is the history, already in units of the target.
-            self._mean = torch.from_numpy(np.concatenate([[np.float32(0)], scaler.mean]))
-            self._factor = torch.from_numpy(np.concatenate([[np.float32(1)], 1 / scaler.std]))
-            self._clip = scaler.clip
+        self._scheduled = torch.from_numpy(scheduled)
+        self._scaler = scaler
+        self._scheduled_scaler = scheduled_scaler
 
     def past(self, rows: Int[Tensor, "B L"], origin: Int[Tensor, " B"]) -> Float[Tensor, "B L Fp"]:
         """Scaled past channels at `rows`, the history relative to `origin`.
@@ -81,9 +82,7 @@ class WindowSource:
         A missing value becomes 0, the training mean.
         """
         values = self._past.index_select(0, rows.reshape(-1)).view(*rows.shape, -1)
-        if self._mean is not None and self._factor is not None:
-            values.sub_(self._mean).mul_(self._factor)
-        values.nan_to_num_(nan=0.0).clamp_(-self._clip, self._clip)
+        _scale(values[..., 1:], self._scaler)
         values[..., 0] = self._relative(rows, origin)
         return values
 
@@ -93,7 +92,11 @@ class WindowSource:
         """Known channels at `rows`, then at the calendar's next bar times `steps` after origin."""
         ahead = self._known_index[origin][:, None] + steps
         index = torch.cat([self._known_index[rows], ahead], dim=1)
-        return self._known.index_select(0, index.reshape(-1)).view(*index.shape, -1)
+        values = self._known.index_select(0, index.reshape(-1)).view(*index.shape, -1)
+        if self._scheduled.shape[1] == 0:
+            return values
+        every = torch.cat([rows, origin[:, None] + steps], dim=1)
+        return torch.cat([values, _scale(self._scheduled[every], self._scheduled_scaler)], dim=2)
 
     def static(self, origin: Int[Tensor, " B"]) -> Float[Tensor, "B Fs"]:
         """Static channels of each origin's asset."""
@@ -156,3 +159,11 @@ class WindowSource:
         if self._anchored:
             value = value - self._series[origin][:, None]
         return (value / self._scale[origin][:, None]).float()
+
+
+def _scale(values: Float[Tensor, "B T F"], scaler: FeatureScaler | None) -> Float[Tensor, "B T F"]:
+    """The values scaled in place; a missing one becomes 0, the training mean."""
+    if scaler is None:
+        return values.nan_to_num_(nan=0.0)
+    values.sub_(torch.from_numpy(scaler.mean)).mul_(torch.from_numpy(scaler.factor))
+    return values.nan_to_num_(nan=0.0).clamp_(-scaler.clip, scaler.clip)

@@ -174,7 +174,7 @@ def _check(
         raise SpecError(f"position {first} is {position[first]}; a position is a finite number")
     if len(row) and not (row.min() >= 0 and row.max() < panel.n_rows):
         raise SpecError(f"decisions must be at rows 0 to {panel.n_rows - 1} of the panel")
-    if len(np.unique(row)) != len(row):
+    if len(row) and np.bincount(row).max() > 1:
         raise SpecError("a row of the panel has two decisions")
     if hold is not None and hold < 1:
         raise SpecError(f"hold={hold} must be at least 1 bar")
@@ -187,10 +187,10 @@ def _decision_in_force(
     latest = np.full(panel.n_rows, -1)
     latest[row] = np.arange(len(row))
     latest = np.maximum.accumulate(latest)
-    at = np.append(row, -hold)[latest]
+    at = np.append(row, -1)[latest]
     same_asset = at >= panel.offsets[panel.asset_of_row]
     fresh = np.arange(panel.n_rows) - at < hold
-    return np.where((latest >= 0) & same_asset & fresh, latest, -1)
+    return np.where(same_asset & fresh, latest, -1)
 
 
 def _in_play(

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from regimecast.core.errors import ConfigError, DataError, did_you_mean
 from regimecast.core.files import atomic_path, read_json, write_json
+from regimecast.tracking.folder import read_status
 
 __all__ = ["METRICS", "Leaderboard"]
 
@@ -41,6 +42,8 @@ METRICS: dict[str, tuple[str, str, str]] = {
 _DEFAULT_SORT = ("crps", "log_loss", "sharpe")
 """CRPS before pinball: runs of a sweep over losses have different levels, and the mean pinball loss
 depends on which levels it is taken over, whereas a point forecast's CRPS is its absolute error."""
+
+_UNKNOWN = "unknown"
 
 _TITLES = {
     "directional_accuracy": "direction",
@@ -79,6 +82,9 @@ class Leaderboard:
         if not rows:
             raise DataError(f"{folder} holds no runs: no metrics.json or manifest.json below it")
         frame = pd.DataFrame(rows)
+        tasks = set(frame["task"]) - {_UNKNOWN}
+        if len(tasks) == 1:  # a job that failed early does not say its task
+            frame["task"] = tasks.pop()
         frame["trials"] = len(frame)
         numbers = [*METRICS, "seconds"]
         frame[numbers] = frame[numbers].astype(np.float64)
@@ -145,9 +151,9 @@ def _run_folders(folder: Path) -> Iterator[Path]:
 def _row(run: Path, folder: Path) -> dict[str, Any]:
     metrics, problem = _read(run / "metrics.json")
     manifest, _ = _read(run / "manifest.json")
-    status = str(manifest.get("status") or metrics.get("status") or "unknown")
-    if problem:
-        status = "broken" if status == "finished" else status
+    status = _status(run, manifest, metrics)
+    if problem and status == "finished":
+        status = "broken"
     trading = _section(metrics, "trading")
     sections = {
         "forecast": _section(metrics, "forecast"),
@@ -156,17 +162,23 @@ def _row(run: Path, folder: Path) -> dict[str, Any]:
     weighting = metrics.get("weighting")
     return {
         "study": str(run.parent.relative_to(folder)) if run != folder else ".",
-        "job": str(metrics.get("job") or run.name),
-        "task": str(metrics.get("task") or "unknown"),
+        "job": str(metrics.get("job") or manifest.get("job") or run.name),
+        "task": str(metrics.get("task") or _UNKNOWN),
         "model": _text(metrics.get("model")),
         "loss": _text(metrics.get("loss")),
         "weighting": "+".join(map(str, weighting)) if isinstance(weighting, list) else None,
         "status": status,
         "gate": _gate(_section(metrics, "gate")),
-        "note": problem,
+        "note": _text(manifest.get("error") or problem),
         "seconds": _number(metrics.get("seconds")),
         **{name: _number(sections[part].get(key)) for name, (part, key, _) in METRICS.items()},
     }
+
+
+def _status(run: Path, manifest: dict[str, Any], metrics: dict[str, Any]) -> str:
+    if "status" in manifest:
+        return str(read_status(run))  # sees that a run which says running has died
+    return str(metrics.get("status") or _UNKNOWN)
 
 
 def _read(path: Path) -> tuple[dict[str, Any], str | None]:

@@ -44,11 +44,11 @@ def origin_rows(forecast: Forecast, panel: Panel) -> Int[np.ndarray, " N"]:
             f"{forecast.assets[int(forecast.asset[first])]!r} has no bar at {origin[first]}, "
             f"the origin of forecast {first}"
         )
-    if len(np.unique(row)) != len(row):
-        values, count = np.unique(row, return_counts=True)
-        twice = int(values[count > 1][0])
+    count = np.bincount(row, minlength=1)
+    if count.max() > 1:
+        twice = int(count.argmax())
         raise SpecError(
-            f"{panel.assets[int(panel.asset_of_row[twice])]!r} has {int(count.max())} forecasts at "
+            f"{panel.assets[int(panel.asset_of_row[twice])]!r} has {count[twice]} forecasts at "
             f"{panel.time[twice]}; a backtest takes one per asset and origin"
         )
     return row

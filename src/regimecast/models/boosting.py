@@ -24,6 +24,7 @@ class BoostingModel(StepwiseModel):
         rounds: most boosting rounds.
         learning_rate: share of each tree that is added.
         l2: penalty on leaf values, in rows of mean weight.
+        bins: most values a column is told apart by, 2 to 255.
         columns: share of the columns drawn for each tree.
         patience: rounds without improvement before stopping.
         n_threads: threads; the same number gives the same bits.
@@ -51,6 +52,7 @@ class BoostingModel(StepwiseModel):
         rounds: int,
         learning_rate: float,
         l2: float,
+        bins: int,
         columns: float,
         patience: int,
         n_threads: int,
@@ -63,11 +65,14 @@ class BoostingModel(StepwiseModel):
             raise ConfigError(
                 f"model.learning_rate={learning_rate} and columns={columns} must be in (0, 1]"
             )
+        if not 2 <= bins <= 255:
+            raise ConfigError(f"model.bins={bins} must be 2 to 255")
         if l2 < 0:
             raise ConfigError(f"model.l2={l2} must be at least 0")
         self._rounds = rounds
         self._learning_rate = learning_rate
         self._l2 = l2
+        self._bins = bins
         self._columns = columns
         self._patience = patience
         self._n_threads = n_threads

@@ -34,6 +34,7 @@ class CatBoost(BoostingModel):
         learning_rate: see `BoostingModel`.
         depth: conditions per tree.
         l2: see `BoostingModel`.
+        bins: see `BoostingModel`.
         columns: see `BoostingModel`; drawn for each split.
         patience: see `BoostingModel`.
         n_threads: see `BoostingModel`.
@@ -51,6 +52,7 @@ class CatBoost(BoostingModel):
         learning_rate: float,
         depth: int,
         l2: float,
+        bins: int,
         columns: float,
         patience: int,
         n_threads: int,
@@ -62,6 +64,7 @@ class CatBoost(BoostingModel):
             rounds=rounds,
             learning_rate=learning_rate,
             l2=l2,
+            bins=bins,
             columns=columns,
             patience=patience,
             n_threads=n_threads,
@@ -76,6 +79,7 @@ class CatBoost(BoostingModel):
                 "learning_rate": self._learning_rate,
                 "depth": self._depth,
                 "l2_leaf_reg": self._l2,
+                "border_count": self._bins - 1,
                 "rsm": self._columns,
                 "boosting_type": "Plain",
                 "bootstrap_type": "No",

@@ -33,6 +33,7 @@ class LightGBM(BoostingModel):
         leaves: most leaves of a tree.
         min_leaf_rows: fewest distinct rows in a leaf.
         l2: see `BoostingModel`.
+        bins: see `BoostingModel`.
         columns: see `BoostingModel`.
         patience: see `BoostingModel`.
         n_threads: see `BoostingModel`.
@@ -51,6 +52,7 @@ class LightGBM(BoostingModel):
         leaves: int,
         min_leaf_rows: int,
         l2: float,
+        bins: int,
         columns: float,
         patience: int,
         n_threads: int,
@@ -62,6 +64,7 @@ class LightGBM(BoostingModel):
             rounds=rounds,
             learning_rate=learning_rate,
             l2=l2,
+            bins=bins,
             columns=columns,
             patience=patience,
             n_threads=n_threads,
@@ -76,6 +79,7 @@ class LightGBM(BoostingModel):
             "min_data_in_leaf": self._min_leaf_rows,
             "min_sum_hessian_in_leaf": 0.0,
             "lambda_l2": self._l2,
+            "max_bin": self._bins,
             "feature_fraction": self._columns,
             "num_threads": self._n_threads,
             "seed": seed,

@@ -37,6 +37,7 @@ class XGBoost(BoostingModel):
         max_depth: splits from root to leaf.
         min_leaf_weight: least curvature in a leaf; for quantiles that is rows of mean weight.
         l2: see `BoostingModel`.
+        bins: see `BoostingModel`.
         columns: see `BoostingModel`.
         patience: see `BoostingModel`.
         n_threads: see `BoostingModel`.
@@ -55,6 +56,7 @@ class XGBoost(BoostingModel):
         max_depth: int,
         min_leaf_weight: float,
         l2: float,
+        bins: int,
         columns: float,
         patience: int,
         n_threads: int,
@@ -66,6 +68,7 @@ class XGBoost(BoostingModel):
             rounds=rounds,
             learning_rate=learning_rate,
             l2=l2,
+            bins=bins,
             columns=columns,
             patience=patience,
             n_threads=n_threads,
@@ -88,7 +91,7 @@ class XGBoost(BoostingModel):
                 "reg_lambda": self._l2,
                 "colsample_bytree": self._columns,
                 "tree_method": "hist",
-                "max_bin": BINS,
+                "max_bin": self._bins,
                 "nthread": self._n_threads,
                 "seed": seed,
                 "verbosity": 0,
@@ -120,7 +123,7 @@ class XGBoost(BoostingModel):
 
     def _matrix(self, rows: Rows, ref: xgb.DMatrix | None = None) -> xgb.DMatrix:
         return xgb.QuantileDMatrix(
-            rows.x, rows.y, weight=rows.weight, ref=ref, max_bin=BINS, nthread=self._n_threads
+            rows.x, rows.y, weight=rows.weight, ref=ref, max_bin=self._bins, nthread=self._n_threads
         )
 
     def _objective(self, train: Rows) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 
 from regimecast.core.types import REGIMES, ForecastKind
 from regimecast.report.forecast_figures import forecast_kind, level_columns
-from regimecast.report.numbers import number
+from regimecast.report.numbers import number, prose
 from regimecast.report.palette import (
     LINES,
     MUTED,
@@ -15,7 +15,6 @@ from regimecast.report.palette import (
     STRATEGY,
     axis,
     figure,
-    regime_title,
 )
 from regimecast.report.series import wilson
 
@@ -60,7 +59,7 @@ def calibration(predictions: pd.DataFrame) -> go.Figure:
         own = last.loc[last["regime"] == code]
         if len(own) >= 10 * horizon:
             colour = REGIME_COLOURS[name]
-            _add_coverage(chart, own, horizon, regime_title(name), colour, shown=False)
+            _add_coverage(chart, own, horizon, prose(name), colour, shown=False)
     return chart
 
 

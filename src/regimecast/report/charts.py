@@ -11,8 +11,7 @@ from markupsafe import Markup
 from regimecast.core.types import REGIMES, ForecastKind
 from regimecast.report import calibration_figures, figures, forecast_figures, metric_figures
 from regimecast.report.forecast_figures import forecast_kind, level_columns
-from regimecast.report.numbers import headline, metric_title, percent, plain
-from regimecast.report.palette import regime_title
+from regimecast.report.numbers import headline, metric_title, percent, plain, prose
 from regimecast.report.run_files import RunFiles
 
 __all__ = [
@@ -182,7 +181,7 @@ def _paths(table: pd.DataFrame, asset: str) -> list[Chart]:
     for place in sorted({*extremes, *spread}):
         row = own.iloc[place]
         regime = int(row["regime"])
-        known = regime_title(REGIMES[regime]) if 0 <= regime < len(REGIMES) else "unknown"
+        known = prose(REGIMES[regime]) if 0 <= regime < len(REGIMES) else "unknown"
         note = f", {notes[place]}" if place in notes else ""
         charts.append(
             Chart(

@@ -11,6 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from regimecast.core.types import REGIMES
+from regimecast.report.numbers import prose
 from regimecast.report.palette import (
     BUY_AND_HOLD,
     GROSS,
@@ -21,7 +22,6 @@ from regimecast.report.palette import (
     axis,
     figure,
     plain_text,
-    regime_title,
     translucent,
 )
 from regimecast.report.series import evenly, regime_spans, single, stamps, thin_equity
@@ -165,12 +165,12 @@ def regime_timeline(returns: pd.DataFrame) -> go.Figure:
             orientation="h",
             base=start.astype(str),
             x=(end - start).astype(np.int64),
-            y=[f"{regime_title(REGIMES[code])}  {share:.0%}"] * len(own),
+            y=[f"{prose(REGIMES[code])}  {share:.0%}"] * len(own),
             marker={"color": REGIME_COLOURS[REGIMES[code]], "line": {"width": 0}},
             customdata=np.stack([start.astype("datetime64[m]"), end.astype("datetime64[m]")], 1)
             .astype(str)
             .tolist(),
-            hovertemplate=f"{regime_title(REGIMES[code])}<br>%{{customdata[0]}} to "
+            hovertemplate=f"{prose(REGIMES[code])}<br>%{{customdata[0]}} to "
             "%{customdata[1]}<extra></extra>",
         )
     return chart
@@ -194,7 +194,7 @@ def _add_bands(
                 x=stamps(np.array(x)),
                 y=y,
                 yaxis=panel,
-                name=regime_title(name),
+                name=prose(name),
                 legendgroup=name,
                 showlegend=panel == axes[0],
                 mode="lines",

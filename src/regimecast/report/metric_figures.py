@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from regimecast.core.types import REGIMES
-from regimecast.report.numbers import number
+from regimecast.report.numbers import number, prose
 from regimecast.report.palette import (
     INK,
     LINES,
@@ -17,7 +17,6 @@ from regimecast.report.palette import (
     STRATEGY,
     axis,
     figure,
-    regime_title,
 )
 
 __all__ = ["error_by_step", "metric_by_regime", "training_curves"]
@@ -89,7 +88,7 @@ def metric_by_regime(
         title: what the metric is called.
     """
     names = [name for name in reversed(REGIMES) if values.get(name) is not None]
-    labels = [f"{regime_title(name)} (n = {counts.get(name, 0):,})" for name in names]
+    labels = [f"{prose(name)} (n = {counts.get(name, 0):,})" for name in names]
     heights = [values[name] for name in names]
     colours = [REGIME_COLOURS[name] for name in names]
     if overall is not None:

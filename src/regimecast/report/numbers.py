@@ -5,8 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from regimecast.report.palette import regime_title
-
 __all__ = [
     "MISSING",
     "bars",
@@ -19,7 +17,7 @@ __all__ = [
     "number",
     "percent",
     "plain",
-    "title",
+    "prose",
 ]
 
 MISSING = "–"
@@ -144,9 +142,9 @@ def date(value: Any) -> str:
     return str(day) if day == moment else str(moment).replace("T", " ")
 
 
-def title(name: str) -> str:
-    """A key as prose: ``buy_and_hold`` becomes ``buy and hold``."""
-    return regime_title(name)
+def prose(name: str) -> str:
+    """A key as prose: ``low_volatility`` becomes ``low volatility``."""
+    return name.replace("_", " ")
 
 
 def headline(text: str) -> str:
@@ -159,7 +157,7 @@ def metric_title(name: str) -> str:
     kind, _, level = name.rpartition("_")
     if kind in {"coverage", "width"} and level.replace(".", "").isdigit():
         return f"{kind} of the {level}% band"
-    return _TITLES.get(name, title(name))
+    return _TITLES.get(name, prose(name))
 
 
 def metric_value(name: str, value: Any) -> str:

@@ -24,7 +24,6 @@ __all__ = [
     "axis",
     "figure",
     "plain_text",
-    "regime_title",
     "translucent",
 ]
 
@@ -77,11 +76,6 @@ DARK: dict[str, str] = {
     "#2f3e8f": "#8f9df0",
 }
 """Dark counterpart of every colour above."""
-
-
-def regime_title(name: str) -> str:
-    """A regime's name as prose: ``low_volatility`` becomes ``low volatility``."""
-    return name.replace("_", " ")
 
 
 def plain_text(label: str) -> str:

@@ -100,10 +100,10 @@ class RunFiles:
 
     @property
     def overrides(self) -> tuple[str, ...]:
-        """Command-line overrides that tell this run from others."""
-        return tuple(
-            map(str, self.metrics.get("overrides") or self.manifest.get("overrides") or ())
-        )
+        """Overrides of the command line, but for those that only say where a run is written."""
+        found = self.metrics.get("overrides") or self.manifest.get("overrides")
+        texts = map(str, found if isinstance(found, list) else ())
+        return tuple(text for text in texts if not text.startswith(("runs=", "study=", "hydra.")))
 
     def part(self, group: str) -> str:
         """Name of a component, such as the ``model``; a failed run's comes from its config."""
@@ -153,7 +153,10 @@ class RunFiles:
 
 
 def run_folders(study: Path) -> list[Path]:
-    """Run folders anywhere below a study's folder, by path; hidden folders are passed over.
+    """Run folders anywhere below a study's folder, by path.
+
+    Hidden folders are passed over, and so are copies of a run's files inside the run itself, such
+    as those that an offline tracker keeps.
 
     Raises:
         DataError: there is none.
@@ -162,7 +165,8 @@ def run_folders(study: Path) -> list[Path]:
     runs = sorted(
         run
         for run in found
-        if not any(part.startswith(".") for part in run.relative_to(study).parts)
+        if found.isdisjoint(run.parents)
+        and not any(part.startswith(".") for part in run.relative_to(study).parts)
     )
     if not runs:
         raise DataError(f"{study} holds no run folders")

@@ -21,12 +21,13 @@ from regimecast.report.numbers import (
     metric_value,
     percent,
     plain,
-    title,
+    prose,
 )
 from regimecast.report.run_files import RunFiles
 from regimecast.report.series import equity, evenly
 
 __all__ = [
+    "Cell",
     "Column",
     "columns",
     "heat",
@@ -59,6 +60,17 @@ class Column:
     """Whether its cells are words rather than numbers."""
 
 
+@dataclass(frozen=True)
+class Cell:
+    """A cell of the leaderboard."""
+
+    text: str
+    value: float | str
+    """What to sort by; empty where there is nothing, which always comes last."""
+    kind: str
+    """``number``, ``words`` or ``status``."""
+
+
 def ranked(runs: Runs) -> dict[str, RunFiles]:
     """Runs by Sharpe ratio after costs, best first; those without one at the end, by name."""
 
@@ -79,8 +91,9 @@ def trials(runs: Runs) -> str:
     count = len(runs)
     known = sum(plain(run.trading().get("sharpe")) is not None for run in runs.values())
     return (
-        f"The best Sharpe ratio here is the best of {count} trial{'s' if count != 1 else ''} "
-        f"({known} with a result): the more trials, the higher the best of them by luck alone. "
+        f"The best Sharpe ratio here is the best of {count} trial{'s' if count != 1 else ''}"
+        f"{'' if known == count else f' ({known} with a result)'}: the more trials, the higher the "
+        "best of them by luck alone. "
         "Earlier studies on the same data count as trials too."
     )
 
@@ -101,7 +114,7 @@ def columns(runs: Runs) -> list[Column]:
         Column("gate", "gate", words=True),
         Column("seconds", "time"),
     ]
-    return [c for c in wanted if any(_cell(run, c.key)["text"] != MISSING for run in runs.values())]
+    return [c for c in wanted if any(_cell(run, c.key).text != MISSING for run in runs.values())]
 
 
 def shared(runs: Runs) -> dict[str, str]:
@@ -169,7 +182,7 @@ def heat(runs: Runs) -> dict[str, Any]:
     used = [index for index in range(table.shape[1]) if np.isfinite(table[:, index]).any()]
     low, high = np.nanmin(table[:, used], axis=0), np.nanmax(table[:, used], axis=0)
     shade = np.nan_to_num((table[:, used] - low) / np.where(high > low, high - low, 1.0))
-    names = ["all regimes", *map(title, REGIMES)]
+    names = ["all regimes", *map(prose, REGIMES)]
     rows = []
     for place, job in enumerate(values):
         counts = runs[job].by_regime("n")
@@ -206,20 +219,14 @@ def _main_error(runs: Runs) -> str:
     return max(ERRORS, key=lambda name: have[name])
 
 
-def _cell(run: RunFiles, key: str) -> dict[str, Any]:
-    """Text of a cell, the value to sort it by, and what it is."""
+def _cell(run: RunFiles, key: str) -> Cell:
     if key == "status":
-        return {"text": run.status, "value": run.status, "status": True, "numeric": False}
+        return Cell(run.status, run.status, "status")
     if key in {*_GROUPS, "gate"}:
         text = _words(run, key)
-        return {"text": text or MISSING, "value": text, "status": False, "numeric": False}
+        return Cell(text or MISSING, text, "words")
     value, text = _quantity(run, key)
-    return {
-        "text": text,
-        "value": "" if value is None else value,
-        "status": False,
-        "numeric": True,
-    }
+    return Cell(text, "" if value is None else value, "number")
 
 
 def _words(run: RunFiles, key: str) -> str:

@@ -20,7 +20,7 @@ from regimecast.report.numbers import (
     number,
     percent,
     plain,
-    title,
+    prose,
 )
 from regimecast.report.palette import REGIME_COLOURS
 from regimecast.report.run_files import RunFiles
@@ -128,19 +128,20 @@ def regime_table(run: RunFiles) -> tuple[list[str], list[dict[str, Any]]]:
     rows = []
     for code, name in enumerate(REGIMES):
         n = plain(run.by_regime("n").get(name))
-        share, held = MISSING, []
+        present, share, held = bool(n), MISSING, []
         if run.returns is not None:
             own = run.returns.loc[run.returns["regime"] == code]
+            present = present or len(own) > 0
             share = percent(len(own) / len(run.returns))
             held = [_growth(own["buy_and_hold"]) if len(own) and "buy_and_hold" in own else MISSING]
-        if n or share not in {MISSING, "0.0 %"}:
+        if present:
             cells = [share, *([emphasis.get(name, MISSING)] if emphasis else [])]
             cells += [bars(n), bars(run.by_regime("episodes").get(name))]
             cells += [metric_value(m, run.by_regime(m).get(name)) for m in metrics]
             cells += [metric_value(m, trading.get(f"regime={name}/{m}")) for m in risks]
             few = n is not None and n < _FEW
             colour = REGIME_COLOURS[name]
-            rows.append({"name": title(name), "colour": colour, "cells": cells + held, "few": few})
+            rows.append({"name": prose(name), "colour": colour, "cells": cells + held, "few": few})
     return head, rows
 
 
@@ -212,13 +213,13 @@ def warnings(run: RunFiles) -> list[str]:
     if run.status == "finished":
         found += run.problems
     counts = {name: n for name, v in run.by_regime("n").items() if (n := plain(v)) is not None}
-    if none := [title(name) for name, n in counts.items() if n == 0]:
+    if none := [prose(name) for name, n in counts.items() if n == 0]:
         found.append(f"The test period holds no forecasts in: {', '.join(none)}.")
-    few = [f"{title(name)} ({n:.0f})" for name, n in counts.items() if 0 < n < _FEW]
+    few = [f"{prose(name)} ({n:.0f})" for name, n in counts.items() if 0 < n < _FEW]
     if few:
         found.append(f"Too few forecasts to judge in: {', '.join(few)}.")
     once = [
-        title(n) for n, value in run.by_regime("episodes").items() if plain(value) in (1.0, 2.0)
+        prose(n) for n, value in run.by_regime("episodes").items() if plain(value) in (1.0, 2.0)
     ]
     if once:
         found.append(

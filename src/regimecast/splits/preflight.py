@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import StringIO
 
 import numpy as np
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
 
 from regimecast.core.types import Samples
 from regimecast.splits.base import Fold
 
-__all__ = ["PartRow", "preflight"]
+__all__ = ["PartRow", "preflight", "preflight_table"]
 
 
 @dataclass(frozen=True)
@@ -44,3 +48,26 @@ def preflight(folds: Sequence[Fold], samples: Samples) -> list[PartRow]:
                 )
             )
     return rows
+
+
+def preflight_table(rows: Sequence[PartRow]) -> str:
+    """Text of the table, for a log: one line per part, a line between folds."""
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for heading in ("fold", "part", "samples", "first", "last", "purged"):
+        table.add_column(heading, justify="left" if heading == "part" else "right")
+    for row in rows:
+        first, last = (np.datetime_as_string(time, unit="m") for time in (row.first, row.last))
+        if row.part == "train" and row.fold > 0:
+            table.add_section()
+        table.add_row(
+            str(row.fold),
+            row.part,
+            f"{row.samples:,}",
+            first.removesuffix("T00:00"),
+            last.removesuffix("T00:00"),
+            f"{row.purged:,}" if row.part == "train" else "",
+        )
+    console = Console(file=StringIO(), width=120, color_system=None)
+    with console.capture() as captured:
+        console.print(table)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())

@@ -21,7 +21,7 @@ def test_golden(make_source):
 def test_vix_is_one_bar_late_and_unknown_before_2014(make_source):
     raw = make_source("sp500").load()
     vix = raw.columns[-1]
-    assert (vix.name, vix.role, vix.lag) == ("vix", Role.PAST, 1)
+    assert (vix.name, vix.role, vix.lag) == ("vix", Role.REFERENCE, 1)
     spx = raw.frame[raw.frame["asset"] == "SPX"].set_index("time")["vix"]
     assert spx[:"2014-01-02"].isna().all()
     assert spx["2014-01-03":].notna().all()

@@ -6,6 +6,7 @@ import pandas as pd
 from arch.data import nasdaq, sp500, vix
 
 from regimecast.core.errors import ConfigError, did_you_mean
+from regimecast.data.panel import Role
 from regimecast.data.sources.base import RawBars, Source, SourceRegistry
 from regimecast.data.sources.frame import BARS, column
 
@@ -59,7 +60,7 @@ class Sp500Source(Source):
             )
         return RawBars(
             frame=pd.concat(frames, ignore_index=True),
-            columns=(*map(column, BARS), column("vix", lag=self.vix_lag)),
+            columns=(*map(column, BARS), column("vix", role=Role.REFERENCE, lag=self.vix_lag)),
             frequency="1D",
             calendar="XNYS",
             origin="arch.data: sp500, nasdaq, vix",

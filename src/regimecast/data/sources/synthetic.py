@@ -11,7 +11,7 @@ from jaxtyping import Float, Int, Shaped
 from regimecast.core.errors import ConfigError, DataError
 from regimecast.core.types import REGIMES, Regime
 from regimecast.data.calendars import ALWAYS_OPEN, bar_length, expected_times
-from regimecast.data.panel import Column
+from regimecast.data.panel import Column, Role
 from regimecast.data.sources.base import RawBars, Source, SourceRegistry
 from regimecast.data.sources.frame import BARS, column
 
@@ -136,7 +136,7 @@ class SyntheticSource(Source):
         per_year = (self.bars - 1) / years if self.bars > 1 else 252.0
         signal, returns = self._returns(regime, per_year, streams)
         bars = self._bars(returns, streams[3])
-        columns = (*map(column, BARS), Column("true_regime"))
+        columns = (*map(column, BARS), Column("true_regime", Role.REFERENCE))
         values = {name: bars[name].ravel(order="F") for name in BARS}
         values["true_regime"] = np.tile(regime.astype(float), self.assets)
         if self.signal_strength > 0:

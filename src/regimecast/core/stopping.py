@@ -1,0 +1,45 @@
+"""Ctrl-C and SIGTERM as one `KeyboardInterrupt`, so that whatever runs can close its files."""
+
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any
+
+__all__ = ["StopSignals"]
+
+
+class StopSignals:
+    """Context in which SIGINT and SIGTERM raise `KeyboardInterrupt`; `received` says which came.
+
+    A SIGTERM that follows another signal is ignored: a sweep that stops sends one to jobs that the
+    terminal's Ctrl-C may have reached already, and their closing must not be interrupted. A second
+    Ctrl-C raises again: the user is in a hurry. Signals that were ignored before stay ignored.
+    Outside the main thread, where Python has no signals, nothing happens.
+    """
+
+    def __init__(self) -> None:
+        self.received: signal.Signals | None = None
+        self._before: dict[signal.Signals, Callable[..., Any] | int | None] = {}
+
+    def __enter__(self) -> "StopSignals":
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._stop)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        if self.received is not None and number == signal.SIGTERM:
+            return
+        self.received = signal.Signals(number)
+        raise KeyboardInterrupt(self.received.name)
