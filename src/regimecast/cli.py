@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from regimecast.core.errors import RegimecastError, did_you_mean
+from regimecast.core.errors import ConfigError
+from regimecast.core.stopping import StopSignals
 
 __all__ = ["configure_logging", "main"]
 
@@ -22,8 +23,8 @@ app = typer.Typer(
 )
 
 _FAILED = 1
-_MISUSED = 2
-_INTERRUPTED = 130
+_SIGNALLED = 128
+"""Added to a signal's number: the exit code of what it ended."""
 
 
 def main() -> None:
@@ -31,30 +32,52 @@ def main() -> None:
     debug = "--debug" in sys.argv
     if debug:
         sys.argv.remove("--debug")
-    try:
-        app()
-    except KeyboardInterrupt:
-        _complain("interrupted; what was finished is in the run folder")
-        sys.exit(_INTERRUPTED)
-    except Exception as error:
-        if debug:
-            raise
-        message, code = _explain(error)
-        _complain(message)
-        sys.exit(code)
+    arguments = sys.argv[1:]
+    with StopSignals() as stop:
+        try:
+            app()
+        except (KeyboardInterrupt, SystemExit):
+            # Typer, depending on its version, has made an exit of its own out of Ctrl-C.
+            if stop.received is None:
+                raise
+            _complain("interrupted; what was finished is in the run folder")
+            sys.exit(_SIGNALLED + stop.received)
+        except Exception as error:
+            if debug:
+                raise
+            from regimecast.explain import explain
+
+            message, code = explain(error, arguments)
+            _complain(message)
+            sys.exit(code)
 
 
 def configure_logging() -> None:
-    """Log lines of the framework on the terminal; called by whoever owns the process."""
-    from rich.logging import RichHandler
+    """Log lines of the framework on stderr; called by whoever owns the process.
 
+    Without a terminal each message is one plain line, whatever its length.
+    """
+    handler: logging.Handler
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.logging import RichHandler
+
+        handler = RichHandler(
+            console=Console(stderr=True), show_path=False, log_time_format="%H:%M:%S"
+        )
+        handler.setFormatter(logging.Formatter("%(message)s"))
+    else:
+        handler = logging.StreamHandler()
+        handler.setFormatter(
+            logging.Formatter("%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
+        )
+    handler.name = "terminal"
     logger = logging.getLogger("regimecast")
     logger.setLevel(logging.INFO)
     logger.propagate = False
-    if not logger.handlers:
-        handler = RichHandler(show_path=False, show_level=True, log_time_format="%H:%M:%S")
-        handler.setFormatter(logging.Formatter("%(message)s"))
-        logger.addHandler(handler)
+    for other in [other for other in logger.handlers if other.name == handler.name]:
+        logger.removeHandler(other)
+    logger.addHandler(handler)
 
 
 @app.callback(invoke_without_command=True)
@@ -83,37 +106,51 @@ def train(context: typer.Context) -> None:
     configure_logging()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to `main`, which explains them
     import hydra
-    from omegaconf import DictConfig, OmegaConf
+    from omegaconf import DictConfig
 
-    from regimecast.core.config import config_folder
+    from regimecast.core.config import config_folder, plain
+
+    errors: list[Exception] = []
 
     def task(config: DictConfig) -> None:
         from hydra.core.hydra_config import HydraConfig
 
-        from regimecast.experiment import execute
-        from regimecast.summary import show_run
+        try:
+            values = plain(config)
+            from regimecast.experiment import execute
+            from regimecast.summary import show_run
 
-        overrides = list(HydraConfig.get().overrides.task)
-        container = OmegaConf.to_container(config, resolve=True)
-        assert isinstance(container, dict)
-        plain = {str(key): value for key, value in container.items()}
-        result = execute(plain, overrides=overrides)
-        show_run(result.folder, result.metrics)
+            result = execute(values, overrides=list(HydraConfig.get().overrides.task))
+            show_run(result.folder, result.metrics)
+        except Exception as error:  # noqa: BLE001  # raised below; Hydra would print its own message
+            errors.append(error)
 
-    arguments = context.args
-    sys.argv = [sys.argv[0], *arguments]
+    sys.argv = [sys.argv[0], *context.args]
+    for argument in context.args:
+        if argument.startswith("="):
+            raise ConfigError(f"{argument!r} is no override: expected GROUP=OPTION or KEY=VALUE")
     hydra.main(config_path=str(config_folder()), config_name="train", version_base="1.3")(task)()
-    if {"-m", "--multirun"} & set(arguments):
-        from hydra_plugins.regimecast.process_launcher import launched
-        from regimecast.summary import show_study
+    if errors:
+        raise errors[0]
+    _finish_sweep()
 
-        outcomes = launched()
-        for study in dict.fromkeys(outcome.study for outcome in outcomes):
-            show_study(study)
-        if failed := [outcome for outcome in outcomes if outcome.error]:
-            for outcome in failed:
-                _complain(f"{' '.join(outcome.overrides) or 'defaults'}: {outcome.error}")
-            raise typer.Exit(_FAILED)
+
+def _finish_sweep() -> None:
+    """Leaderboard of the jobs that were launched, if any, and exit code 1 if one failed."""
+    from hydra_plugins.regimecast.process_launcher import take_outcomes
+
+    outcomes = take_outcomes()
+    if not outcomes:
+        return
+    from regimecast.summary import show_study
+
+    for study in dict.fromkeys(outcome.study for outcome in outcomes):
+        show_study(study)
+    failed = [outcome for outcome in outcomes if outcome.error]
+    for outcome in failed:
+        _complain(f"{' '.join(outcome.overrides) or 'defaults'}: {outcome.error}")
+    if failed:
+        raise typer.Exit(_FAILED)
 
 
 @app.command(epilog="Example: regimecast evaluate runs/demo/000_model=nhits cost=retail")
@@ -181,50 +218,6 @@ def features() -> None:
 def _complain(message: str) -> None:
     typer.secho("error: ", fg="red", bold=True, err=True, nl=False)
     typer.echo(message, err=True)
-
-
-def _explain(error: Exception) -> tuple[str, int]:
-    """One message and the exit code: 2 for what the user wrote, 1 for everything else."""
-    from hydra.errors import HydraException, MissingConfigException
-    from omegaconf.errors import OmegaConfBaseException
-
-    if isinstance(error, RegimecastError):
-        return str(error), _MISUSED
-    if isinstance(error, MissingConfigException) and error.options is not None:
-        wanted = str(error.missing_cfg_file or "")
-        group, _, name = wanted.rpartition("/")
-        return (
-            f"unknown {group} {name!r}.{did_you_mean(name, error.options)} "
-            f"Available: {', '.join(error.options)}"
-        ), _MISUSED
-    if isinstance(error, HydraException | OmegaConfBaseException):
-        return _explain_override(str(error)), _MISUSED
-    if isinstance(error, OSError):
-        return f"{type(error).__name__}: {error}", _FAILED
-    return f"{type(error).__name__}: {error}\nRun again with --debug for the traceback.", _FAILED
-
-
-def _explain_override(message: str) -> str:
-    """Hydra's message with the nearest key that exists, where it is about an unknown one."""
-    import re
-
-    found = re.search(r"Could not override '([^']+)'", message)
-    if found is None:
-        return message
-    key = found.group(1)
-    known = _known_keys()
-    return (
-        f"unknown key {key!r}.{did_you_mean(key, known)} Top-level keys: "
-        f"{', '.join(sorted({name.partition('.')[0] for name in known}))}"
-    )
-
-
-def _known_keys() -> list[str]:
-    """Dotted keys of the default config."""
-    from regimecast.core.config import dotted_keys
-    from regimecast.experiment import compose
-
-    return dotted_keys(compose())
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from regimecast.models.base import FitReport
 from regimecast.report.html import write_run_report
 from regimecast.splits.base import Fold
 from regimecast.splits.preflight import preflight, preflight_table
+from regimecast.tracking.base import INTERRUPTED, Tracker
 from regimecast.tracking.folder import RunFolder
 from regimecast.tracking.lightning import TrackerLogger
 from regimecast.tracking.manifest import code_version, environment
@@ -38,9 +39,6 @@ from regimecast.tracking.manifest import code_version, environment
 __all__ = ["RunResult", "compose", "execute", "run"]
 
 _log = logging.getLogger(__name__)
-
-_INTERRUPTED = 130
-"""Exit code of a process that Ctrl-C ended."""
 
 _NOT_IN_NAME = ("runs=", "study=", "tracker=", "tracker.", "hydra/", "hydra.")
 """Overrides that say where a run is kept, not what it is."""
@@ -132,7 +130,7 @@ def execute(
         try:
             result = _Job(parts, folder, job, overrides).run()
         except BaseException as error:
-            _abandon(parts.tracker, 1 if isinstance(error, Exception) else _INTERRUPTED)
+            _abandon(parts.tracker, 1 if isinstance(error, Exception) else INTERRUPTED)
             raise
         parts.tracker.finish(0)
     return result

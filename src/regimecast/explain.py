@@ -61,15 +61,14 @@ def _explain_key(message: str, arguments: Sequence[str]) -> str:
         return message
     key = rest.partition("'")[0]
     known = _known_keys(arguments)
-    parent, _, _ = key.rpartition(".")
-    siblings = [name for name in known if name.rpartition(".")[0] == parent]
-    place = f" in {parent}" if parent else ""
-    if not siblings:
-        siblings, place = [name for name in known if "." not in name], ""
-    return (
-        f"unknown key {key!r}.{did_you_mean(key, siblings) or did_you_mean(key, known)} "
-        f"Allowed{place}: {', '.join(name.rpartition('.')[2] for name in siblings)}"
-    )
+    parent, dot, name = key.rpartition(".")
+    allowed = [k.rpartition(".")[2] for k in known if k.rpartition(".")[0] == parent]
+    if allowed:
+        guess = did_you_mean(name, allowed).replace("'", f"'{parent}{dot}", 1)
+        place = f" in {parent}" if parent else ""
+    else:
+        allowed, guess, place = [k for k in known if "." not in k], did_you_mean(key, known), ""
+    return f"unknown key {key!r}.{guess} Allowed{place}: {', '.join(allowed)}"
 
 
 def _known_keys(arguments: Sequence[str]) -> list[str]:

@@ -6,17 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig, OmegaConf
 
 from regimecast.assembly import Assembly
-from regimecast.core.config import config_folder
-from regimecast.core.errors import ConfigError, DataError
+from regimecast.core.config import config_folder, dotted_keys, plain
+from regimecast.core.errors import ConfigError, DataError, did_you_mean
 from regimecast.core.files import read_json
 from regimecast.core.types import Forecast, Outcomes
 from regimecast.data.cleaning import clean
 from regimecast.data.datamodule import FinancialDataModule
 from regimecast.evaluation.judge import judge, read_predictions
+from regimecast.experiment import compose
 from regimecast.models.base import load_model
 from regimecast.tracking.folder import read_status
 
@@ -42,7 +43,8 @@ def evaluate_run(folder: Path, overrides: Sequence[str] = ()) -> Evaluation:
         overrides: changes to its config, ``group=option`` of the packaged config or ``key=value``.
 
     Raises:
-        ConfigError: not a finished run, or an override is unknown.
+        ConfigError: not a finished run, or an override names something unknown.
+        hydra.errors.HydraException: an override does not parse or names an unknown option.
         DataError: the data are not those that the models were trained on.
         SpecError: a checkpoint does not fit the data that the config now asks for.
     """
@@ -75,20 +77,22 @@ def evaluate_run(folder: Path, overrides: Sequence[str] = ()) -> Evaluation:
 def _stored_config(folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
     """Config of the run with groups and values replaced."""
     config = OmegaConf.load(folder / "config.yaml")
-    OmegaConf.set_struct(config, value=True)
-    for override in overrides:
-        key, separator, value = override.partition("=")
-        option = config_folder() / key / f"{value}.yaml"
-        try:
-            if separator and option.is_file():
-                config[key] = OmegaConf.load(option)
-            else:
-                config.merge_with_dotlist([override])
-        except OmegaConfBaseException as error:
-            raise ConfigError(f"override {override!r}: {error}") from error
-    container = OmegaConf.to_container(config, resolve=True)
-    assert isinstance(container, dict)
-    return {str(k): v for k, v in container.items()}
+    if not isinstance(config, DictConfig):
+        raise ConfigError(f"{folder / 'config.yaml'} holds no config")
+    for change in OverridesParser.create().parse_overrides(list(overrides)):
+        key = change.key_or_group
+        known = dotted_keys(plain(config))
+        if key not in known or change.is_add() or change.is_delete() or change.is_sweep_override():
+            raise ConfigError(
+                f"override {change.input_line!r} does not change one key of the run's config."
+                f"{did_you_mean(key, known)} "
+                f"Allowed: {', '.join(name for name in known if '.' not in name)}, and their keys"
+            )
+        if (config_folder() / key).is_dir():
+            config[key] = compose(str(change.input_line))[key]
+        else:
+            OmegaConf.update(config, key, change.value(), merge=False)
+    return plain(config)
 
 
 def _check_same_data(data: FinancialDataModule, checkpoint: Path) -> None:

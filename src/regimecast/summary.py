@@ -1,5 +1,7 @@
 """What the command line shows: tables of runs, studies, models and features."""
 
+import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,8 @@ __all__ = [
     "write_report",
 ]
 
-_console = Console()
+_WIDE = 240
+"""Columns of a table that goes to a file or a pipe, where nothing has to be cut off."""
 
 _TRADING = (
     "sharpe", "sortino", "annual_return", "annual_volatility", "max_drawdown", "turnover",
@@ -38,7 +41,7 @@ _BY_REGIME = (
 def show_run(folder: Path, metrics: Mapping[str, Any]) -> None:
     """Metrics of a finished run and where its report is."""
     show_metrics(metrics)
-    _console.print(f"report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
+    _console().print(f"report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
 
 
 def show_metrics(metrics: Mapping[str, Any]) -> None:
@@ -50,8 +53,8 @@ def show_metrics(metrics: Mapping[str, Any]) -> None:
         table.add_column(heading, justify="left" if heading == "metric" else "right")
     for key, value in overall.items():
         table.add_row(key, _text(value))
-    _console.print(table)
-    _console.print(_regimes(forecast))
+    _console().print(table)
+    _console().print(_regimes(forecast))
     trading = metrics["trading"]
     table = Table(title="after costs, out of sample", title_justify="left")
     table.add_column("metric")
@@ -59,10 +62,10 @@ def show_metrics(metrics: Mapping[str, Any]) -> None:
         table.add_column(name.replace("_", " "), justify="right")
     for key in (k for k in _TRADING if k in trading["strategy"]):
         table.add_row(key, *(_text(section.get(key)) for section in trading.values()))
-    _console.print(table)
+    _console().print(table)
     gate = metrics["gate"]
     if gate.get("passed") is not None:
-        _console.print(f"gate {gate['profile']}: {'passed' if gate['passed'] else 'not passed'}")
+        _console().print(f"gate {gate['profile']}: {'passed' if gate['passed'] else 'not passed'}")
 
 
 def show_study(folder: Path) -> None:
@@ -71,9 +74,9 @@ def show_study(folder: Path) -> None:
         board = Leaderboard.read(folder)
     except DataError:
         return  # no job came as far as a run folder; the errors are shown by the caller
-    _console.print(board.to_table())
+    _console().print(board.to_table())
     report = write_multirun_report(folder)
-    _console.print(f"report: {report}", soft_wrap=True, highlight=False)
+    _console().print(f"report: {report}", soft_wrap=True, highlight=False)
 
 
 def show_leaderboard(folder: Path, *, sort: str | None, output: Path | None) -> None:
@@ -81,7 +84,7 @@ def show_leaderboard(folder: Path, *, sort: str | None, output: Path | None) -> 
     board = Leaderboard.read(folder)
     if sort is not None:
         board = board.sort(sort)
-    _console.print(board.to_table())
+    _console().print(board.to_table())
     if output is not None:
         board.write(output)
 
@@ -121,7 +124,7 @@ def show_models() -> None:
             *("yes" if flag else "-" for flag in flags),
             (model.__doc__ or "").strip().partition("\n")[0],
         )
-    _console.print(table)
+    _console().print(table)
 
 
 def show_features() -> None:
@@ -137,7 +140,12 @@ def show_features() -> None:
         table.add_column(heading, justify="right" if heading == "lookback" else "left")
     for row in frame.itertuples(index=False):
         table.add_row(*(str(value) for value in row))
-    _console.print(table)
+    _console().print(table)
+
+
+def _console() -> Console:
+    watched = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console() if watched else Console(width=_WIDE)
 
 
 def _regimes(forecast: Mapping[str, Any]) -> Table:

@@ -112,7 +112,7 @@ def test_a_batch_equals_windows_cut_one_by_one(
         assert batch.past[i, -1, 0] == 0
         for h in range(horizon):
             ahead = row + h + 1
-            inside = ahead < len(raw["asset"]) and raw["asset"][ahead] == raw["asset"][row]
+            inside = ahead < len(raw["asset"]) and bool(raw["asset"][ahead] == raw["asset"][row])
             assert bool(batch.mask[i, h]) is inside
             expected = (
                 (raw["series"][ahead] - raw["series"][row]) / raw["scale"][row] if inside else 0.0

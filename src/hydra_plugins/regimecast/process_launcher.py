@@ -8,11 +8,14 @@ fork of it, so isolation costs milliseconds instead of an import.
 import logging
 import multiprocessing
 import os
+import signal
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,10 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn, JobStatus, filter_overrides
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, open_dict
+
+from regimecast.core.config import plain
+from regimecast.core.stopping import StopSignals
 
 _log = logging.getLogger("regimecast.launcher")
 
@@ -49,15 +55,20 @@ class JobOutcome:
     error: str | None
 
 
+_STOPPING_SECONDS = 30.0
+"""Time that a stopped sweep gives its jobs to close their folders."""
+
 _outcomes: list[JobOutcome] = []
 
 
-def launched() -> list[JobOutcome]:
-    """Outcomes of every job that this process launched, in order of launching.
+def take_outcomes() -> list[JobOutcome]:
+    """Outcomes of the jobs launched since the last call, in order of launching.
 
     Hydra hands the sweeper's results to nobody, and swallows errors of its callbacks.
     """
-    return list(_outcomes)
+    taken = list(_outcomes)
+    _outcomes.clear()
+    return taken
 
 
 class ProcessLauncher(Launcher):
@@ -86,23 +97,15 @@ class ProcessLauncher(Launcher):
         assert self.config is not None
         assert self.hydra_context is not None
         # Every job is composed before the first one runs: a typo in the last costs nothing.
-        jobs = []
+        jobs: list[_Job] = []
         for number, overrides in enumerate(job_overrides, initial_job_idx):
             # The study's default name is a time stamp; all jobs of the sweep share the first one.
             shared = [*overrides, f"study='{self.config.study}'"]
             config = self.hydra_context.config_loader.load_sweep_config(self.config, shared)
             with open_dict(config):
                 del config["hydra"]
-            jobs.append((number, list(filter_overrides(overrides)), _plain(config)))
-        methods = multiprocessing.get_all_start_methods()
-        context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-        if hasattr(context, "set_forkserver_preload"):
-            context.set_forkserver_preload(["regimecast.experiment"])
-        threads = max(1, (os.cpu_count() or 1) // self.n_jobs)
-        with ThreadPoolExecutor(self.n_jobs) as pool:
-            outcomes = list(
-                pool.map(lambda job: _run(context, *job, total=len(jobs), threads=threads), jobs)
-            )
+            jobs.append(_Job(number, tuple(filter_overrides(overrides)), plain(config)))
+        outcomes = _Processes(at_a_time=self.n_jobs, total=len(jobs)).run(jobs)
         _outcomes.extend(outcomes)
         return [
             JobReturn(overrides=job.overrides, status=JobStatus.COMPLETED, _return_value=job)
@@ -110,55 +113,95 @@ class ProcessLauncher(Launcher):
         ]
 
 
-def _plain(config: DictConfig) -> dict[str, Any]:
-    container = OmegaConf.to_container(config, resolve=True)
-    assert isinstance(container, dict)
-    return {str(key): value for key, value in container.items()}
+@dataclass(frozen=True)
+class _Job:
+    number: int
+    overrides: tuple[str, ...]
+    config: dict[str, Any]
+
+    @property
+    def title(self) -> str:
+        return " ".join(self.overrides) or "defaults"
+
+    def outcome(self, *, folder: str | None = None, error: str | None = None) -> JobOutcome:
+        return JobOutcome(
+            study=Path(str(self.config["runs"])) / str(self.config["study"]),
+            overrides=self.overrides,
+            folder=None if folder is None else Path(folder),
+            error=error,
+        )
 
 
-def _run(
-    context: Any,
-    number: int,
-    overrides: list[str],
-    config: dict[str, Any],
-    *,
-    total: int,
-    threads: int,
-) -> JobOutcome:
-    """One job in a process of its own, waited for."""
-    title = " ".join(overrides) or "defaults"
-    _log.info("job %d of %d: %s", number + 1, total, title)
-    started = time.perf_counter()
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(
-        target=_job, args=(sender, number, overrides, config, threads), daemon=False
-    )
-    process.start()
-    sender.close()
-    try:
-        outcome: dict[str, Any] = receiver.recv()
-    except EOFError:
-        process.join()
-        outcome = {"error": f"the process died with exit code {process.exitcode}"}
-    finally:
-        receiver.close()
-    process.join()
-    seconds = time.perf_counter() - started
-    if error := outcome.get("error"):
-        _log.error("job %d of %d failed after %.0f s: %s", number + 1, total, seconds, error)
-    else:
-        _log.info("job %d of %d done in %.0f s: %s", number + 1, total, seconds, outcome["folder"])
-    return JobOutcome(
-        study=Path(str(config["runs"])) / str(config["study"]),
-        overrides=tuple(overrides),
-        folder=Path(outcome["folder"]) if "folder" in outcome else None,
-        error=error,
-    )
+class _Processes:
+    """Runs jobs, each in a process, a few at a time.
+
+    Args:
+        at_a_time: processes beside each other; they share the cores equally.
+        total: jobs of the sweep.
+    """
+
+    def __init__(self, *, at_a_time: int, total: int) -> None:
+        methods = multiprocessing.get_all_start_methods()
+        self._context: Any = multiprocessing.get_context(
+            "forkserver" if "forkserver" in methods else "spawn"
+        )
+        if hasattr(self._context, "set_forkserver_preload"):
+            self._context.set_forkserver_preload(["regimecast.experiment"])
+        self._at_a_time = at_a_time
+        self._threads = max(1, (os.cpu_count() or 1) // at_a_time)
+        self._total = total
+        self._running: set[BaseProcess] = set()
+        self._stopping = threading.Event()
+
+    def run(self, jobs: Sequence[_Job]) -> list[JobOutcome]:
+        """Outcomes in the order of the jobs; Ctrl-C stops those that run and starts no other."""
+        with ThreadPoolExecutor(self._at_a_time) as pool:
+            futures = [pool.submit(self._run, job) for job in jobs]
+            try:
+                return [future.result() for future in futures]
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                self._stop()
+                raise
+
+    def _run(self, job: _Job) -> JobOutcome:
+        """One job in a process of its own, waited for."""
+        _log.info("job %d of %d: %s", job.number + 1, self._total, job.title)
+        started = time.perf_counter()
+        receiver, sender = self._context.Pipe(duplex=False)
+        process = self._context.Process(target=_work, args=(sender, job, self._threads))
+        process.start()
+        self._running.add(process)
+        if self._stopping.is_set():
+            process.terminate()
+        sender.close()
+        try:
+            outcome = job.outcome(**receiver.recv())
+            process.join()
+        except EOFError:
+            process.join()
+            outcome = job.outcome(error=f"the process died with {_ending(process.exitcode)}")
+        finally:
+            receiver.close()
+            self._running.discard(process)
+        text = f"failed: {outcome.error}" if outcome.error else f"done: {outcome.folder}"
+        seconds = time.perf_counter() - started
+        _log.info("job %d of %d, %.0f s, %s", job.number + 1, self._total, seconds, text)
+        return outcome
+
+    def _stop(self) -> None:
+        """Asks the jobs to stop, and ends those that do not."""
+        self._stopping.set()
+        for process in tuple(self._running):
+            process.terminate()
+        deadline = time.monotonic() + _STOPPING_SECONDS
+        while self._running and time.monotonic() < deadline:
+            time.sleep(0.05)
+        for process in tuple(self._running):
+            process.kill()
 
 
-def _job(
-    sender: Connection, number: int, overrides: list[str], config: dict[str, Any], threads: int
-) -> None:
+def _work(sender: Connection, job: _Job, threads: int) -> None:
     """Body of a job's process."""
     import torch
 
@@ -168,14 +211,20 @@ def _job(
 
     torch.set_num_threads(threads)
     configure_logging()
-    try:
-        result = execute(config, overrides=overrides, number=number)
-        sender.send({"folder": str(result.folder)})
-    except (RegimecastError, OSError) as error:
-        sender.send({"error": f"{type(error).__name__}: {error}"})
-    except Exception as error:
-        # The parent gets one line; the traceback is in the run folder and on the terminal.
-        sender.send({"error": f"{type(error).__name__}: {error}"})
-        raise
-    finally:
-        sender.close()
+    with sender, StopSignals():
+        try:
+            result = execute(job.config, overrides=job.overrides, number=job.number)
+            sender.send({"folder": str(result.folder)})
+        except KeyboardInterrupt:
+            sender.send({"error": "interrupted"})
+        except Exception as error:
+            # The parent gets one line; the traceback is in the run folder and on the terminal.
+            sender.send({"error": f"{type(error).__name__}: {error}"})
+            if not isinstance(error, RegimecastError | OSError):
+                raise
+
+
+def _ending(exit_code: int | None) -> str:
+    if exit_code is not None and exit_code < 0:
+        return f"signal {signal.Signals(-exit_code).name}"
+    return f"exit code {exit_code}"

@@ -118,7 +118,7 @@ class FinancialDataModule(LightningDataModule):
         )
 
     def split(self, name: str) -> TimeSeriesDataset:
-        """Windows of a split; ``train`` as drawn and weighed, the others as they are.
+        """Windows of a split; ``train`` as drawn and weighed, ``validation`` as weighed.
 
         ``all`` holds every origin with a full window from the training interval's start on, whether
         its future is known or not.
@@ -145,9 +145,7 @@ class FinancialDataModule(LightningDataModule):
             values = np.asarray(self.spec.classes, dtype=np.float64)[target.astype(np.int64)]
         else:
             values = target.astype(np.float64) * dataset.scale
-        weight = apply_weights(
-            self._weightings, dataset.samples, dataset.regime, factor=self.weight_report.factor
-        )
+        weight = self._same_rule(dataset.samples, dataset.regime)
         return Outcomes(
             values=values,
             mask=mask,
@@ -270,6 +268,15 @@ class FinancialDataModule(LightningDataModule):
             samples = self.samples.take(positions)
         if len(samples):
             self.scaler.check(samples.start.min())
-        return TimeSeriesDataset(
-            self._source, samples, weight=weight, regime=self._regime_codes[samples.row]
-        )
+        regime = self._regime_codes[samples.row]
+        if name == "validation":
+            # Early stopping judges by what training minimises.
+            weight = self._same_rule(samples, regime)
+        return TimeSeriesDataset(self._source, samples, weight=weight, regime=regime)
+
+    def _same_rule(
+        self, samples: Samples, regime: Int[np.ndarray, " N"]
+    ) -> Float[np.ndarray, " N"]:
+        """The training set's weights on other samples, on the training set's scale."""
+        factor = self.weight_report.factor
+        return apply_weights(self._weightings, samples, regime, factor=factor)

@@ -1,4 +1,4 @@
-"""Trees of scikit-learn's `ExtraTrees` family, with quantiles from their leaves."""
+"""Extremely randomised trees, with quantiles from their leaves."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -110,7 +110,8 @@ class ForestModel(TabularModel):
                 "target": train.target,
                 "weight": weight,
             }
-        self._forest = forest
+        # Threads add probabilities up in any order; one gives the same bits every time.
+        self._forest = forest.set_params(n_jobs=1)
         return FitReport(seconds=0.0)
 
     def _decode(self, x: Float[np.ndarray, "N D"]) -> Float[np.ndarray, "N H Q"]:

@@ -59,7 +59,7 @@ class MLP(SklearnModel):
     def _fit_step(self, train: Rows, validation: Rows | None, seed: int) -> dict[str, Part]:
         classes = self.loss.kind is ForecastKind.PROBABILITIES
         network = (MLPClassifier if classes else MLPRegressor)(
-            self._hidden,
+            hidden_layer_sizes=self._hidden,
             solver="adam",
             alpha=self._l2 * len(train),
             batch_size=len(train),

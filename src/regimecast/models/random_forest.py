@@ -1,4 +1,4 @@
-"""Trees of scikit-learn's `RandomForest` family, with quantiles from their leaves."""
+"""Random forest: averaged trees on bootstrap samples, with quantiles from their leaves."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -10,7 +10,10 @@ from typing import Any, ClassVar
 
 from regimecast.core.registry import Registry
 
-__all__ = ["Tracker", "TrackerRegistry"]
+__all__ = ["INTERRUPTED", "Tracker", "TrackerRegistry"]
+
+INTERRUPTED = 130
+"""Exit code of a run that Ctrl-C ended."""
 
 
 class Tracker(ABC):
@@ -39,7 +42,7 @@ class Tracker(ABC):
 
     @abstractmethod
     def finish(self, exit_code: int) -> None:
-        """Closes the run; any code but 0 marks it as failed."""
+        """Closes the run; any code but 0 marks it as failed, `INTERRUPTED` as stopped."""
 
 
 TrackerRegistry: Registry[Tracker] = Registry(

@@ -11,6 +11,7 @@ without a word (kill -9, power) still says ``running``, and `read_status` sees t
 import logging
 import os
 import socket
+import sys
 import traceback
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -41,7 +42,7 @@ class RunFolder:
             "started": _now(),
             "process": {"id": os.getpid(), "host": socket.gethostname()},
         }
-        self._log_handler = logging.FileHandler(self.path / "train.log", encoding="utf-8")
+        self._log_handler = _LogFile(self.path / "train.log", encoding="utf-8")
         self._log_handler.setFormatter(
             logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
         )
@@ -68,10 +69,15 @@ class RunFolder:
         details: dict[str, Any] = {}
         if error is not None:
             status = "failed" if isinstance(error, Exception) else "interrupted"
-            details["error"] = f"{type(error).__name__}: {error}"
+            details["error"] = f"{type(error).__name__}: {error}".removesuffix(": ")
             if not isinstance(error, RegimecastError):
                 details["traceback"] = traceback.format_exception(kind, error, trace)
-            logging.getLogger("regimecast").error("%s: %s", status, details["error"])
+            # To the file only: who runs the job shows the error.
+            self._log_handler.handle(
+                logging.makeLogRecord(
+                    {"levelname": "ERROR", "name": __name__, "msg": f"{status}: {details['error']}"}
+                )
+            )
         try:
             self.update(status=status, ended=_now(), **details)
             metrics = self.path / "metrics.json"
@@ -88,6 +94,15 @@ class RunFolder:
                 logging.getLogger(name).removeHandler(self._log_handler)
             with suppress(OSError):
                 self._log_handler.close()
+
+
+class _LogFile(logging.FileHandler):
+    """A log file that a full disk cuts short without a word: the next result will not fit either,
+    and that error ends the run."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # logging's name
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
 
 
 def read_status(folder: Path) -> Status:

@@ -7,12 +7,15 @@ from typing import Any
 
 from typing_extensions import override
 
-from regimecast.tracking.base import Tracker, TrackerRegistry
+from regimecast.tracking.base import INTERRUPTED, Tracker, TrackerRegistry
 
 __all__ = ["MlflowTracker"]
 
 _LONGEST_PARAMETER = 500
 """MLflow refuses longer parameter values on some stores."""
+
+_BATCH = 100
+"""Parameters that MLflow takes at once."""
 
 
 @TrackerRegistry.register("mlflow")
@@ -36,24 +39,40 @@ class MlflowTracker(Tracker):
     def start(self, *, study: str, job: str, config: Mapping[str, Any], folder: Path) -> None:
         from mlflow.tracking import MlflowClient  # 1.5 seconds; only runs that track with it pay
 
+        from mlflow.entities import Param
+
         if self._uri.startswith("sqlite:///"):
             Path(self._uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        self._client = MlflowClient(tracking_uri=self._uri)
+        run = self._client.create_run(
+            self._experiment_id(), run_name=job, tags={"study": study, "folder": str(folder)}
+        )
+        self._run_id = run.info.run_id
+        params = [
+            Param(key, str(value)[:_LONGEST_PARAMETER]) for key, value in _flat(config).items()
+        ]
+        for first in range(0, len(params), _BATCH):
+            self._client.log_batch(self._run_id, params=params[first : first + _BATCH])
+
+    def _experiment_id(self) -> str:
+        """The experiment, made where it does not exist."""
+        from mlflow.exceptions import MlflowException
+
         location = self._artifacts
         if "://" not in location:
             location = Path(location).resolve().as_uri()
-        self._client = MlflowClient(tracking_uri=self._uri)
         found = self._client.get_experiment_by_name(self._experiment)
-        experiment = (
-            found.experiment_id
-            if found
-            else self._client.create_experiment(self._experiment, artifact_location=location)
-        )
-        run = self._client.create_run(
-            experiment, run_name=job, tags={"study": study, "folder": str(folder)}
-        )
-        self._run_id = run.info.run_id
-        for key, value in _flat(config).items():
-            self._client.log_param(self._run_id, key, str(value)[:_LONGEST_PARAMETER])
+        if found is None:
+            try:
+                return str(
+                    self._client.create_experiment(self._experiment, artifact_location=location)
+                )
+            except MlflowException:
+                found = self._client.get_experiment_by_name(self._experiment)
+                if found is None:
+                    raise
+                # A job beside this one was faster.
+        return str(found.experiment_id)
 
     @override
     def log_metrics(self, metrics: Mapping[str, float], *, step: int | None = None) -> None:
@@ -74,7 +93,8 @@ class MlflowTracker(Tracker):
 
     @override
     def finish(self, exit_code: int) -> None:
-        self._client.set_terminated(self._run_id, "FINISHED" if exit_code == 0 else "FAILED")
+        ends = {0: "FINISHED", INTERRUPTED: "KILLED"}
+        self._client.set_terminated(self._run_id, ends.get(exit_code, "FAILED"))
 
 
 def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

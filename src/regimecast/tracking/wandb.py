@@ -1,5 +1,6 @@
 """Weights & Biases: one run per job, offline unless asked otherwise."""
 
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -42,23 +43,30 @@ class WandbTracker(Tracker):
 
     @override
     def start(self, *, study: str, job: str, config: Mapping[str, Any], folder: Path) -> None:
+        if self._mode != "online":
+            # W&B reports its own errors to a server in every mode, unless told not to beforehand.
+            os.environ["WANDB_ERROR_REPORTING"] = "false"
         import wandb  # half a second; only runs that track with it pay
 
-        # W&B writes to folder/wandb when that exists, and to a hidden folder otherwise.
-        (folder / "wandb").mkdir(exist_ok=True)
-        self._run = wandb.init(
-            mode=self._mode,
-            project=self._project,
-            entity=self._entity,
-            group=study,
-            name=job,
-            tags=self._tags,
-            config=dict(config),
-            dir=str(folder),
-            # Without it a second run of one process is merged into the first (wandb#1314).
-            reinit="create_new",
-            settings=wandb.Settings(silent=True, console="off"),
-        )
+        if self._mode != "disabled":
+            # W&B writes to folder/wandb when that exists, and to a hidden folder otherwise.
+            (folder / "wandb").mkdir(exist_ok=True)
+        try:
+            self._run = wandb.init(
+                mode=self._mode,
+                project=self._project,
+                entity=self._entity,
+                group=study,
+                name=job,
+                tags=self._tags,
+                config=dict(config),
+                dir=str(folder),
+                # Without it a second run of one process is merged into the first (wandb#1314).
+                reinit="create_new",
+                settings=wandb.Settings(silent=True, console="off"),
+            )
+        except wandb.errors.UsageError as error:  # no login
+            raise ConfigError(f"tracker=wandb, tracker.mode={self._mode}: {error}") from error
 
     @override
     def log_metrics(self, metrics: Mapping[str, float], *, step: int | None = None) -> None:
