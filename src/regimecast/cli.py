@@ -92,10 +92,15 @@ def _version(
 
 
 @app.command(
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    context_settings={"ignore_unknown_options": True},  # -m and the like are Hydra's
     epilog="Example: regimecast train -m model=nhits,tft,lightgbm weighting=uniform,regime",
 )
-def train(context: typer.Context) -> None:
+def train(
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(help="GROUP=OPTION, KEY=VALUE, and Hydra's options, such as -m."),
+    ] = None,
+) -> None:
     """Run an experiment, or a sweep of them with -m.
 
     Arguments are Hydra overrides: GROUP=OPTION swaps a part (model=tft, data=csv), KEY=VALUE sets a
@@ -106,13 +111,13 @@ def train(context: typer.Context) -> None:
     configure_logging()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to `main`, which explains them
     import hydra
-    from omegaconf import DictConfig
+    from omegaconf import Container
 
     from regimecast.core.config import config_folder, plain
 
     errors: list[Exception] = []
 
-    def task(config: DictConfig) -> None:
+    def task(config: Container) -> None:
         from hydra.core.hydra_config import HydraConfig
 
         try:
@@ -125,8 +130,9 @@ def train(context: typer.Context) -> None:
         except Exception as error:  # noqa: BLE001  # raised below; Hydra would print its own message
             errors.append(error)
 
-    sys.argv = [sys.argv[0], *context.args]
-    for argument in context.args:
+    arguments = overrides or []
+    sys.argv = [sys.argv[0], *arguments]
+    for argument in arguments:
         if argument.startswith("="):
             raise ConfigError(f"{argument!r} is no override: expected GROUP=OPTION or KEY=VALUE")
     hydra.main(config_path=str(config_folder()), config_name="train", version_base="1.3")(task)()

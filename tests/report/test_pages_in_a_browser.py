@@ -115,7 +115,9 @@ def test_the_leaderboard_sorts(make_run: MakeRun, visit: Visit, tmp_path: Path) 
         return column.get_attribute("aria-sort")
 
     assert order() == ["run0", "run2", "run1", "bad"]
-    assert page.locator("#leaderboard th[aria-sort]").inner_text().startswith("Sharpe ratio")
+    arrived = page.locator("#leaderboard th[aria-sort]")
+    assert arrived.inner_text().startswith("pinball loss")
+    assert arrived.get_attribute("aria-sort") == "ascending"
     assert head("bars") == "descending"
     assert order() == ["run2", "run1", "run0", "bad"]
     assert head("bars") == "ascending"

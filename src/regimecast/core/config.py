@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import Container, OmegaConf
 
 from regimecast.core.errors import ConfigError, did_you_mean
 
@@ -43,7 +43,7 @@ def config_folder() -> Path:
     return installed if installed.is_dir() else package.parents[1] / "conf"
 
 
-def plain(config: DictConfig) -> dict[str, Any]:
+def plain(config: Container) -> dict[str, Any]:
     """Plain values of a composed config, every reference resolved.
 
     Raises:

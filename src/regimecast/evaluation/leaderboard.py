@@ -1,6 +1,5 @@
 """Leaderboard: the runs of a study side by side, best first, unfinished ones named last."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from rich.table import Table
 
 from regimecast.core.errors import ConfigError, DataError, did_you_mean
 from regimecast.core.files import atomic_path, read_json, write_json
-from regimecast.tracking.folder import read_status
+from regimecast.tracking.folder import read_status, run_folders
 
 __all__ = ["METRICS", "Leaderboard"]
 
@@ -78,7 +77,7 @@ class Leaderboard:
         """
         if not folder.is_dir():
             raise DataError(f"{folder} is not a folder of runs")
-        rows = [_row(run, folder) for run in _run_folders(folder)]
+        rows = [_row(run, folder) for run in run_folders(folder)]
         if not rows:
             raise DataError(f"{folder} holds no runs: no metrics.json or manifest.json below it")
         frame = pd.DataFrame(rows)
@@ -136,16 +135,6 @@ class Leaderboard:
                 self.frame.to_csv(temporary, index=False)
             else:
                 self.frame.to_parquet(temporary, index=False)
-
-
-def _run_folders(folder: Path) -> Iterator[Path]:
-    """Folders that hold a run, by path; hidden folders, such as Hydra's, are passed over."""
-    found = {
-        path.parent for name in ("metrics.json", "manifest.json") for path in folder.rglob(name)
-    }
-    for run in sorted(found):
-        if not any(part.startswith(".") for part in run.relative_to(folder).parts):
-            yield run
 
 
 def _row(run: Path, folder: Path) -> dict[str, Any]:

@@ -14,9 +14,10 @@ __all__ = ["ExtraTrees"]
 
 @ModelRegistry.register("extra_trees")
 class ExtraTrees(ForestModel):
-    """Trees with random thresholds (Geurts, Ernst and Wehenkel 2006, "Extremely randomized trees", Machine Learning 63(1)).
+    """Trees with random thresholds.
 
-    Every tree sees all rows. Parameters are those of `ForestModel`.
+    Geurts, Ernst and Wehenkel 2006, "Extremely randomized trees", Machine Learning 63(1). Every
+    tree sees all rows. Parameters are those of `ForestModel`.
     """
 
     def _estimator(self, settings: Mapping[str, Any]) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import numba
 import numpy as np
 import skops.io
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
@@ -141,7 +141,9 @@ class ForestModel(TabularModel):
             self._leaves = load_file(folder / _LEAVES)
             self._seen = read_json(folder / _SEEN)
         except (OSError, ValueError, SafetensorError) as error:
-            raise SpecError(f"{folder} does not hold the forest of {self.name!r}: {error}") from error
+            raise SpecError(
+                f"{folder} does not hold the forest of {self.name!r}: {error}"
+            ) from error
 
     def _trained(self) -> Any:
         if self._forest is None:
@@ -175,7 +177,13 @@ def forest_quantiles(
     start = np.searchsorted(np.sort(numbered), np.arange(first[-1] + 1))
     mass = np.bincount(numbered, weights=np.tile(weight[order], trees), minlength=first[-1])
     return _walk(
-        found + first[:-1], start, members, mass, target[order].astype(np.float64), weight[order], levels
+        found + first[:-1],
+        start,
+        members,
+        mass,
+        target[order].astype(np.float64),
+        weight[order],
+        levels,
     )
 
 

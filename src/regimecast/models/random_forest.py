@@ -14,9 +14,9 @@ __all__ = ["RandomForest"]
 
 @ModelRegistry.register("random_forest")
 class RandomForest(ForestModel):
-    """Trees on bootstrap samples (Breiman 2001, "Random Forests", Machine Learning 45(1)).
+    """Trees on bootstrap samples, drawn in proportion to weight.
 
-    Bootstrap draws are in proportion to weight. Parameters are those of `ForestModel`.
+    Breiman 2001, "Random Forests", Machine Learning 45(1). Parameters are those of `ForestModel`.
     """
 
     def _estimator(self, settings: Mapping[str, Any]) -> Any:

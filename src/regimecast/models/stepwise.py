@@ -23,7 +23,7 @@ _STATE = "parts.json"
 
 @dataclass(frozen=True)
 class Curve:
-    """Objective of one part after each round; `validation` is empty where there is no such split."""
+    """Objective of one part after each round; `validation` is empty without such rows."""
 
     train: list[float]
     validation: list[float]

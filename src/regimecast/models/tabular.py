@@ -99,8 +99,8 @@ class TabularModel(BaseTimeSeriesModel):
 
     Args:
         spec: see `BaseTimeSeriesModel`.
-        loss: see `BaseTimeSeriesModel`; a model that names its losses knows no focus and no smoothed
-            labels.
+        loss: see `BaseTimeSeriesModel`; a model that names its losses knows no focus
+            and no smoothed labels.
         lags: bars back from the origin (0) at which past channels become columns; those beyond the
             context window are left out.
 

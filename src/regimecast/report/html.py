@@ -22,11 +22,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from regimecast.core.errors import DataError
 from regimecast.core.files import write_text
 from regimecast.report import charts, study, tables
 from regimecast.report.numbers import metric_value
 from regimecast.report.palette import DARK
-from regimecast.report.run_files import RunFiles, run_folders
+from regimecast.report.run_files import RunFiles
+from regimecast.tracking.folder import run_folders
 
 __all__ = ["run_figures", "write_multirun_report", "write_run_report"]
 
@@ -94,12 +96,13 @@ def write_multirun_report(folder: Path) -> Path:
     Raises:
         DataError: no run folder is in it.
     """
-    runs = study.ranked(
-        {
-            path.relative_to(folder).as_posix(): RunFiles.read(path, predictions=False)
-            for path in run_folders(folder)
-        }
-    )
+    found = {
+        path.relative_to(folder).as_posix(): RunFiles.read(path, predictions=False)
+        for path in run_folders(folder)
+    }
+    if not found:
+        raise DataError(f"{folder} holds no run folders")
+    runs = study.ranked(found)
     columns = study.columns(runs)
     text = _render(
         "multirun.html",
@@ -107,7 +110,7 @@ def write_multirun_report(folder: Path) -> Path:
         statuses=study.statuses(runs),
         trials=study.trials(runs),
         columns=columns,
-        sorted_by=study.sorted_by(columns),
+        sorting=study.sorting(columns),
         rows=[study.row(label, run, columns) for label, run in runs.items()],
         shared=study.shared(runs),
         heat=study.heat(runs),

@@ -13,7 +13,7 @@ from regimecast.core.errors import DataError
 from regimecast.core.files import read_json
 from regimecast.tracking.folder import read_status
 
-__all__ = ["RunFiles", "run_folders"]
+__all__ = ["RunFiles"]
 
 _MARKS = ("manifest.json", "metrics.json", "config.yaml")
 _RETURNS = ("time", "strategy", "regime")
@@ -150,27 +150,6 @@ class RunFiles:
             for key, value in self.forecast.items()
             if key.startswith(start) and key.endswith(end) and key.count("/") == 2
         }
-
-
-def run_folders(study: Path) -> list[Path]:
-    """Run folders anywhere below a study's folder, by path.
-
-    Hidden folders are passed over, and so are copies of a run's files inside the run itself, such
-    as those that an offline tracker keeps.
-
-    Raises:
-        DataError: there is none.
-    """
-    found = {path.parent for name in _MARKS[:2] for path in study.rglob(name)}
-    runs = sorted(
-        run
-        for run in found
-        if found.isdisjoint(run.parents)
-        and not any(part.startswith(".") for part in run.relative_to(study).parts)
-    )
-    if not runs:
-        raise DataError(f"{study} holds no run folders")
-    return runs
 
 
 def _section(values: dict[str, Any], key: str) -> dict[str, Any]:

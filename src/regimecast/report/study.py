@@ -35,7 +35,7 @@ __all__ = [
     "ranked",
     "row",
     "shared",
-    "sorted_by",
+    "sorting",
     "statuses",
     "trials",
 ]
@@ -72,11 +72,17 @@ class Cell:
 
 
 def ranked(runs: Runs) -> dict[str, RunFiles]:
-    """Runs by Sharpe ratio after costs, best first; those without one at the end, by name."""
+    """Runs by forecast error, lowest first, as the leaderboard in the terminal ranks them.
 
-    def order(label: str) -> tuple[bool, float, str]:
+    Runs without that error follow by Sharpe ratio, then those with nothing, by name.
+    """
+    error = f"test/{_main_error(runs)}"
+
+    def order(label: str) -> tuple[float, float, str]:
+        value = plain(runs[label].forecast.get(error))
         sharpe = plain(runs[label].trading().get("sharpe"))
-        return sharpe is None, -(sharpe or 0.0), label
+        lowest_first = math.inf if value is None else value
+        return lowest_first, math.inf if sharpe is None else -sharpe, label
 
     return {label: runs[label] for label in sorted(runs, key=order)}
 
@@ -104,12 +110,12 @@ def columns(runs: Runs) -> list[Column]:
     wanted = [
         Column("status", "status", words=True),
         *(Column(group, group, words=True) for group in _GROUPS if group not in shared(runs)),
+        Column(f"forecast/test/{main}", metric_title(main)),
+        Column(f"forecast/test/regime=crash/{main}", f"{metric_title(main)} in crashes"),
         Column("trading/sharpe", f"Sharpe ratio of {len(runs)} trials"),
         Column("trading/buy_and_hold", "Sharpe, buy and hold"),
         Column("trading/naive", "Sharpe, naive rule"),
         *(Column(f"trading/{name}", metric_title(name)) for name in _TRADING),
-        Column(f"forecast/test/{main}", metric_title(main)),
-        Column(f"forecast/test/regime=crash/{main}", f"{metric_title(main)} in crashes"),
         Column("bars", "bars"),
         Column("gate", "gate", words=True),
         Column("seconds", "time"),
@@ -127,10 +133,14 @@ def shared(runs: Runs) -> dict[str, str]:
     return found
 
 
-def sorted_by(shown: Sequence[Column]) -> int:
-    """Position of the column that the rows arrive sorted by, -1 where there is none."""
-    keys = [column.key for column in shown]
-    return keys.index("trading/sharpe") if "trading/sharpe" in keys else -1
+def sorting(shown: Sequence[Column]) -> tuple[int, str]:
+    """Position of the column that rows arrive sorted by, and its direction as ``aria-sort``."""
+    for position, column in enumerate(shown):
+        if column.key.startswith("forecast/test/"):
+            return position, "ascending"
+        if column.key == "trading/sharpe":
+            return position, "descending"
+    return -1, "none"
 
 
 def row(label: str, run: RunFiles, shown: Sequence[Column]) -> dict[str, Any]:

@@ -22,9 +22,13 @@ from typing import Any, Literal
 from regimecast.core.errors import RegimecastError
 from regimecast.core.files import read_json, write_json
 
-__all__ = ["RunFolder", "Status", "read_status"]
+__all__ = ["RunFolder", "Status", "read_status", "run_folders"]
 
 Status = Literal["running", "finished", "failed", "interrupted"]
+
+
+_MARKS = ("manifest.json", "metrics.json")
+"""Files that only a run folder has."""
 
 
 class RunFolder:
@@ -98,7 +102,8 @@ class RunFolder:
 
 class _LogFile(logging.FileHandler):
     """A log file that a full disk cuts short without a word: the next result will not fit either,
-    and that error ends the run."""
+    and that error ends the run.
+    """
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # logging's name
         if not isinstance(sys.exc_info()[1], OSError):
@@ -123,6 +128,21 @@ def read_status(folder: Path) -> Status:
         except PermissionError:
             return "running"
     return status
+
+
+def run_folders(folder: Path) -> list[Path]:
+    """Run folders anywhere below a folder, or the folder itself, by path.
+
+    Hidden folders are passed over, and so are copies of a run's files inside the run itself, such
+    as those that an offline tracker keeps.
+    """
+    found = {path.parent for name in _MARKS for path in folder.rglob(name)}
+    return sorted(
+        run
+        for run in found
+        if found.isdisjoint(run.parents)
+        and not any(part.startswith(".") for part in run.relative_to(folder).parts)
+    )
 
 
 def _claim(study_folder: Path, job: str) -> Path:

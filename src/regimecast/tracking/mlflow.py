@@ -37,9 +37,8 @@ class MlflowTracker(Tracker):
 
     @override
     def start(self, *, study: str, job: str, config: Mapping[str, Any], folder: Path) -> None:
-        from mlflow.tracking import MlflowClient  # 1.5 seconds; only runs that track with it pay
-
         from mlflow.entities import Param
+        from mlflow.tracking import MlflowClient  # 1.5 seconds; only runs that track with it pay
 
         if self._uri.startswith("sqlite:///"):
             Path(self._uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)

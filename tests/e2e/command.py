@@ -1,0 +1,99 @@
+"""The command line as tests call it: in this process, or in a process of its own.
+
+A process of its own is a fork of the server that runs a sweep's jobs, which has imported the
+framework already: it is as real as one from a shell, and starts in no time.
+"""
+
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+TINY = (
+    "data=synthetic",
+    "data.assets=1",
+    "data.bars=500",
+    "features=[calendar]",
+    "window.context_length=8",
+    "target.volatility_window=10",
+    "regime.minimum=50",
+    "model=nlinear",
+    "trainer.max_epochs=1",
+    "trainer.accelerator=cpu",
+    "tracker=csv",
+    "runs=runs",
+    "study=study",
+)
+"""A run that takes a second."""
+
+ENDLESS = (*TINY, "trainer.max_epochs=1000000", "callbacks.early_stopping.patience=1000000")
+"""A run that somebody has to stop."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Started:
+    """A command in a process of its own, its output in files."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["regimecast.experiment"])
+        self.out, self.err = folder / "out.txt", folder / "err.txt"
+        self.process = context.Process(
+            target=_command, args=(list(arguments), str(self.out), str(self.err))
+        )
+        self.process.start()
+
+    def wait_for(self, condition: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + 60
+        while not condition():
+            assert self.process.is_alive(), f"ended before {what}:\n{self.err.read_text()}"
+            assert time.monotonic() < deadline, f"no {what}:\n{self.err.read_text()}"
+            time.sleep(0.02)
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self.process.pid is not None
+        os.kill(self.process.pid, number)
+
+    def end(self) -> Ended:
+        self.process.join(60)
+        if self.process.is_alive():
+            self.process.kill()
+            raise AssertionError(f"still runs:\n{self.err.read_text()}")
+        assert self.process.exitcode is not None
+        return Ended(self.process.exitcode, self.out.read_text(), self.err.read_text())
+
+
+def _command(arguments: list[str], out: str, err: str) -> None:
+    for path, stream in ((out, 1), (err, 2)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
+    from regimecast.cli import main
+
+    sys.argv = ["regimecast", *arguments]
+    main()
+
+
+def run_folders(study: Path) -> list[Path]:
+    return sorted(path.parent for path in study.glob("*/manifest.json"))
+
+
+def trains(study: Path, number: int = 1) -> Callable[[], bool]:
+    """Whether that many runs of the study have logged an epoch."""
+
+    def look() -> bool:
+        logs: list[Any] = [path for path in study.glob("*/metrics.csv") if path.stat().st_size > 99]
+        return len(logs) >= number
+
+    return look

@@ -1,0 +1,73 @@
+"""Fixtures of the end-to-end tests: an empty working folder, and the command line in it."""
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from regimecast import cli
+from regimecast.experiment import RunResult, run
+from tests.e2e.command import TINY, Ended, Started
+
+
+@pytest.fixture(autouse=True)
+def quiet_process() -> Iterator[None]:
+    """Whoever owns the process sets up its log; after a test it is pytest again."""
+    logger = logging.getLogger("regimecast")
+    before = (list(logger.handlers), logger.level, logger.propagate)
+    yield
+    logger.handlers[:], logger.level, logger.propagate = before[0], before[1], before[2]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that is the working one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def command(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., Ended]:
+    """The command line in this process."""
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")  # the command sets it; here it is put back
+
+    def call(*arguments: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["regimecast", *arguments])
+        capfd.readouterr()
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        captured = capfd.readouterr()
+        return Ended(code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def start(folder: Path) -> Iterator[Callable[..., Started]]:
+    """The command line in a process of its own, ended with the test."""
+    started: list[Started] = []
+
+    def call(*arguments: str) -> Started:
+        place = folder / f"process {len(started)}"
+        place.mkdir()
+        started.append(Started(place, *arguments))
+        return started[-1]
+
+    yield call
+    for one in started:
+        if one.process.is_alive():
+            one.process.kill()
+        one.process.join()
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+    """A finished run, to be read and not to be changed."""
+    return run(*TINY, f"runs={tmp_path_factory.mktemp('finished')}")

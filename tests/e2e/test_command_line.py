@@ -1,0 +1,165 @@
+"""What the command line says before it does anything."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from tests.e2e.command import TINY, Ended
+
+HEAVY = ("torch", "lightning", "pandas", "numpy", "hydra", "omegaconf", "plotly", "wandb")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["train", "--help"], ["evaluate", "--help"], ["--version"]]
+)
+def test_help_loads_nothing_heavy(arguments: list[str]):
+    program = (
+        "import sys; from regimecast.cli import main\n"
+        f"sys.argv[1:] = {arguments}\n"
+        "try: main()\n"
+        f"finally: sys.stderr.write(','.join(m for m in {HEAVY} if m in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert "regimecast" in done.stdout
+
+
+def test_help_names_every_command_with_an_example(command: Callable[..., Ended]):
+    text = command("--help").out
+    for name in ("train", "evaluate", "leaderboard", "report", "models", "features"):
+        assert name in text
+        assert f"Example: regimecast {name}" in command(name, "--help").out
+
+
+def test_python_m_regimecast_is_the_same_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "regimecast", "--version"], capture_output=True, text=True
+    )
+    assert done.stdout.startswith("regimecast 0.")
+
+
+def test_the_config_can_be_looked_at_without_a_run(command: Callable[..., Ended], folder):
+    ended = command("train", *TINY, "--cfg", "job")
+    assert ended.code == 0
+    assert "context_length: 8" in ended.out
+    assert not list(folder.rglob("manifest.json"))
+
+
+def test_models_lists_every_model_with_what_it_can_do(command: Callable[..., Ended]):
+    from regimecast.models.base import ModelRegistry
+
+    text = command("models").out
+    assert all(f" {name} " in text for name in ModelRegistry.available())
+    assert "regression" in text
+    assert "cannot be loaded" not in text
+
+
+def test_features_lists_lookback_units_and_source(command: Callable[..., Ended]):
+    text = command("features").out
+    assert "rsi_14" in text
+    assert "Wilder" in text
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        ("model=nhitz", ["unknown model 'nhitz'", "Did you mean 'nhits'?", "patchtst"]),
+        ("features=[trnd]", ["unknown features 'trnd'", "'trend'", "momentum"]),
+        ("weighting=[regim]", ["unknown weighting 'regim'", "'regime'", "recency"]),
+        ("experiment=dem", ["unknown experiment 'dem'", "'demo'"]),
+        ("modl=nhits", ["unknown key 'modl'", "'model'", "window"]),
+        ("windw.context_length=3", ["'windw.context_length'", "'window.context_length'"]),
+        ("window.context_lenght=3", ["'window.context_length'?", "Allowed in window: context_"]),
+        ("model=lstm model.hiden_size=3", ["'model.hidden_size'?", "Allowed in model: name"]),
+        ("+foo=1", ["config has no key 'foo'", "Allowed: callbacks"]),
+        ("+model.foo=1", ["has no parameter 'foo'", "Allowed"]),
+        ("+window.foo=1", ["window has no key 'foo'", "context_length"]),
+        ("+model.spec=1", ["has no parameter 'spec'"]),
+        ("~model", ["config needs model"]),
+        ("hydra.foo=1", ["unknown key 'hydra.foo'"]),
+        ("data=csv", ["data.path", "must be given"]),
+        ("study=${nowhere}", ["nowhere"]),
+        ("model=[nlinear", ["cannot read override 'model=[nlinear'", "KEY=VALUE"]),
+        ("nlinear", ["cannot read override 'nlinear'", "KEY=VALUE"]),
+        ("=3", ["'=3'", "KEY=VALUE"]),
+        ("--foo", ["--foo"]),
+        ("window.context_length=many", ["window.context_length='many'", "whole number"]),
+        ("window.context_length=0", ["window.context_length=0", "at least 1"]),
+        ("seed=-1", ["seed=-1", "at least 0"]),
+        ("target.horizon=0", ["horizon=0"]),
+        ("split.train=0.9", ["split"]),
+        ("split.purge=1", ["purge", "4"]),
+        ("cost.slippage_bps=-1", ["slippage_bps=-1"]),
+        ("missing_features=sometimes", ["missing_features='sometimes'", "skip", "error"]),
+        ("tracker=wandb tracker.mode=onlin", ["tracker.mode='onlin'", "offline"]),
+        ("optimizer._target_=os.system", ["optimizer._target_='os.system'", "torch.optim."]),
+        ("trainer._target_=subprocess.run", ["trainer._target_='subprocess.run'"]),
+        ("optimizer._target_=torch.optim.Adm", ["torch.optim.Adm", "does not exist"]),
+        ("+trainer.max_epoch=3", ["max_epoch", "'max_epochs'"]),
+        ("callbacks.early_stopping.monitor=val/los", ["'val/los'", "'val/loss'"]),
+        ("loss=cross_entropy", ["loss=cross_entropy", "forward_return", "quantile"]),
+        ("target=triple_barrier", ["loss=quantile", "triple_barrier", "cross_entropy"]),
+        ("model=lightgbm loss=sharpe", ["lightgbm", "loss=sharpe"]),
+    ],
+)
+def test_what_does_not_exist_is_named_with_what_does(
+    command: Callable[..., Ended], overrides: str, expected: list[str]
+):
+    ended = command("train", *TINY, *overrides.split())
+    assert ended.code == 2, ended.err
+    assert "Traceback" not in ended.err
+    message = ended.err.rpartition("error: ")[2]
+    for part in expected:
+        assert part in message
+
+
+@pytest.mark.parametrize(
+    "overrides", ["window.foo=1", "data=csv", "optimizer._target_=os.system", "seed=x"]
+)
+def test_a_typo_leaves_nothing_behind(command: Callable[..., Ended], folder, overrides: str):
+    assert command("train", *TINY, overrides).code == 2
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        ["train", "--nonsense"],
+        ["leaderboard", "nowhere"],
+        ["leaderboard", "."],
+        ["report", "nowhere"],
+        ["report", "."],
+        ["evaluate", "nowhere"],
+        ["evaluate"],
+    ],
+)
+def test_folders_and_commands_that_are_not_there(
+    command: Callable[..., Ended], arguments: list[str]
+):
+    ended = command(*arguments)
+    assert ended.code == 2
+    assert "Traceback" not in ended.err
+    assert not arguments[1:] or arguments[-1] in ended.err
+
+
+def test_debug_shows_the_traceback(command: Callable[..., Ended]):
+    with pytest.raises(Exception, match="nhitz"):
+        command("train", "model=nhitz", "--debug")
+
+
+def test_an_error_of_ours_says_how_to_see_more(
+    command: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+):
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("a slip")
+
+    monkeypatch.setattr("regimecast.experiment.Assembly.from_config", broken)
+    ended = command("train", *TINY)
+    assert ended.code == 1
+    assert "ZeroDivisionError: a slip" in ended.err
+    assert "--debug" in ended.err
+    assert "Traceback" not in ended.err
