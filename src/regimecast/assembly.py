@@ -11,6 +11,7 @@ from lightning.pytorch.loggers import Logger
 from regimecast.core.config import split_name
 from regimecast.core.errors import ConfigError, did_you_mean
 from regimecast.core.registry import Registry
+from regimecast.core.values import fitting
 from regimecast.data.cleaning import CleaningSettings
 from regimecast.data.datamodule import FinancialDataModule
 from regimecast.data.market import MarketData
@@ -19,7 +20,7 @@ from regimecast.data.sources.base import Source, SourceRegistry
 from regimecast.evaluation.costs import CostModel
 from regimecast.evaluation.gate import Gate
 from regimecast.evaluation.strategies.base import Strategy, StrategyRegistry
-from regimecast.features.pipeline import FeaturePipeline
+from regimecast.features.pipeline import FeaturePipeline, Missing
 from regimecast.labels.base import Target, TargetRegistry
 from regimecast.losses.base import LossRegistry
 from regimecast.models.base import BaseTimeSeriesModel, ModelRegistry
@@ -39,7 +40,15 @@ TOP_LEVEL: tuple[str, ...] = (
 )  # fmt: skip
 """Every key that a config may have at the top; anything else is an error."""
 
-_WINDOW = ("context_length", "batch_size", "num_workers", "clip", "asset_identity")
+_WINDOW: Mapping[str, Any] = {
+    "context_length": int,
+    "batch_size": int,
+    "num_workers": int,
+    "clip": float,
+    "asset_identity": bool,
+}
+_FAMILIES: Any = Mapping[str, Mapping[str, Any]]
+"""Groups of which several options are chosen: the parameters of each by its name."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +80,12 @@ class Assembly:
             LeakageError: the split would let the label reach across a border.
         """
         _check_keys("config", config, TOP_LEVEL)
-        _check_keys("window", config["window"], _WINDOW)
+        _check_keys("window", config["window"], tuple(_WINDOW))
+        for key, kind in _WINDOW.items():
+            fitting(f"window.{key}", config["window"][key], kind)
+        missing = fitting("missing_features", config["missing_features"], Missing)
+        features = fitting("features", config["features"], _FAMILIES)
+        weighting = fitting("weighting", config["weighting"], _FAMILIES)
         _check_int("seed", config["seed"], minimum=0)
         for key in ("context_length", "batch_size"):
             _check_int(f"window.{key}", config["window"][key], minimum=1)
@@ -82,11 +96,10 @@ class Assembly:
             config=config,
             source=_create(SourceRegistry, "data", config),
             cleaning=_make(CleaningSettings, "cleaning", config),
-            pipeline=FeaturePipeline(config["features"], missing=config["missing_features"]),
+            pipeline=FeaturePipeline(features, missing=missing),
             target=target,
             weightings=[
-                WeightingRegistry.create(name, **params)
-                for name, params in config["weighting"].items()
+                WeightingRegistry.create(name, **params) for name, params in weighting.items()
             ],
             sampling=_create(SamplingRegistry, "sampling", config),
             splitter=splitter,
@@ -133,7 +146,7 @@ class Assembly:
                 sampling=self.sampling,
                 batch_size=window["batch_size"],
                 num_workers=window["num_workers"],
-                clip=window["clip"],
+                clip=float(window["clip"]),
                 seed=self.seed,
             )
 
@@ -164,17 +177,24 @@ class Assembly:
 
 
 def _create(registry: Registry[Any], group: str, config: Mapping[str, Any]) -> Any:
-    name, params = split_name(config[group], group)
+    name, params = split_name(fitting(group, config[group], Mapping[str, Any]), group)
     return registry.create(name, **params)
 
 
 def _make(kind: type[Any], group: str, config: Mapping[str, Any]) -> Any:
     """A plain settings class from its group, every parameter given and no other."""
-    _check_keys(group, config[group], tuple(signature(kind).parameters))
-    return kind(**config[group])
+    parameters = signature(kind).parameters
+    _check_keys(group, config[group], tuple(parameters))
+    return kind(
+        **{
+            key: fitting(f"{group}.{key}", value, parameters[key].annotation)
+            for key, value in config[group].items()
+        }
+    )
 
 
-def _check_keys(group: str, given: Mapping[str, Any], allowed: Sequence[str]) -> None:
+def _check_keys(group: str, given: Any, allowed: Sequence[str]) -> None:
+    fitting(group, given, Mapping[str, Any])
     for key in given:
         if key not in allowed:
             raise ConfigError(

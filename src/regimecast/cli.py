@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from regimecast.core.errors import ConfigError
 from regimecast.core.stopping import StopSignals
 
 __all__ = ["configure_logging", "main"]
@@ -130,11 +129,7 @@ def train(
         except Exception as error:  # noqa: BLE001  # raised below; Hydra would print its own message
             errors.append(error)
 
-    arguments = overrides or []
-    sys.argv = [sys.argv[0], *arguments]
-    for argument in arguments:
-        if argument.startswith("="):
-            raise ConfigError(f"{argument!r} is no override: expected GROUP=OPTION or KEY=VALUE")
+    sys.argv = [sys.argv[0], *(overrides or [])]
     hydra.main(config_path=str(config_folder()), config_name="train", version_base="1.3")(task)()
     if errors:
         raise errors[0]

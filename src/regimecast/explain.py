@@ -41,6 +41,8 @@ def explain(error: Exception, arguments: Sequence[str]) -> tuple[str, int]:
         ), _MISUSED
     if isinstance(error, HydraException | OmegaConfBaseException | YAMLError):
         return _explain_key(str(error), arguments), _MISUSED
+    if isinstance(error, ValueError) and str(error).startswith("Config group override"):
+        return f"{error}. Expected GROUP=OPTION or KEY=VALUE", _MISUSED
     if isinstance(error, OSError):
         return f"{type(error).__name__}: {error}", _FAILED
     return f"{type(error).__name__}: {error}\nRun again with --debug for the traceback.", _FAILED

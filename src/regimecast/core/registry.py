@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from regimecast.core.errors import ConfigError, did_you_mean
+from regimecast.core.values import fitting
 
 __all__ = ["Registry"]
 
@@ -86,23 +87,27 @@ class Registry(Generic[T]):
         """A component of that name.
 
         Raises:
-            ConfigError: unknown name, unknown parameter or missing parameter.
+            ConfigError: unknown name, unknown or missing parameter, or a value of another type.
         """
         component = self.get(name)
-        self.check(name, params)
-        return component(**params)
+        return component(**self.check(name, params))
 
     def parameters(self, name: str) -> Mapping[str, inspect.Parameter]:
         """Constructor parameters of a component, ``self`` left out."""
         return inspect.signature(self.get(name)).parameters
 
-    def check(self, name: str, params: Mapping[str, Any], *, given: Sequence[str] = ()) -> None:
-        """Raises `ConfigError` unless the parameters are exactly those the constructor takes.
+    def check(
+        self, name: str, params: Mapping[str, Any], *, given: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """The parameters as the constructor wants them; see `fitting`.
 
         Args:
             name: the component.
             params: parameters by name.
             given: parameters that the code adds later and a config may not hold.
+
+        Raises:
+            ConfigError: they are not exactly those the constructor takes, or of another type.
         """
         parameters = self.parameters(name)
         allowed = {key: value for key, value in parameters.items() if key not in given}
@@ -119,6 +124,10 @@ class Registry(Generic[T]):
         ]
         if missing:
             raise ConfigError(f"{self.kind} {name!r} needs {', '.join(missing)}")
+        return {
+            key: fitting(f"{self.kind} {name!r}: {key}", value, allowed[key].annotation)
+            for key, value in params.items()
+        }
 
     @cached_property
     def _modules(self) -> dict[str, str]:

@@ -25,8 +25,8 @@ from regimecast.training.trainer import ModelTrainer
 __all__ = ["NeuralModel"]
 
 _STATE = "weights.safetensors"
-_PREDICT_BATCH = 512
-"""Windows per forward pass; fixed, so that a forecast does not hang on the training batch size."""
+_PREDICT_BATCH = 256
+"""Windows per forward pass, the last one filled up: a forecast does not hang on its company."""
 
 
 class NeuralModel(BaseTimeSeriesModel):
@@ -92,12 +92,15 @@ class NeuralModel(BaseTimeSeriesModel):
         decoded = np.empty(
             (len(dataset), self.spec.horizon, len(self.loss.levels)), dtype=np.float32
         )
+        # In order of time and in full batches: what comes later changes neither the place of a
+        # window in its batch nor the shape of the batch, on both of which rounding hangs.
+        order = torch.from_numpy(np.argsort(dataset.samples.origin, kind="stable"))
         with torch.inference_mode():
-            for start in range(0, len(dataset), _PREDICT_BATCH):
-                positions = torch.arange(start, min(start + _PREDICT_BATCH, len(dataset)))
-                batch = dataset.gather(positions).to(self._device)
+            for positions in order.split(_PREDICT_BATCH):
+                spare = positions[-1:].expand(_PREDICT_BATCH - len(positions))
+                batch = dataset.gather(torch.cat([positions, spare])).to(self._device)
                 values = self.loss.decode(network(batch).float())
-                decoded[start : start + len(positions)] = values.cpu().numpy()
+                decoded[positions.numpy()] = values[: len(positions)].cpu().numpy()
         network.cpu()
         return self._forecast(decoded, dataset.samples, dataset.scale)
 

@@ -94,6 +94,8 @@ class _PeriodBlock(nn.Module):
             window, rank = (period == bars).nonzero(as_tuple=True)
             padded = F.pad(x[window], (0, 0, 0, -length % bars))
             folded = padded.reshape(len(window), -1, bars, x.shape[2])
-            convolved = self.conv(folded.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+            # torch convolves a single window by another kernel, which rounds in another way.
+            folded = folded.expand(max(len(window), 2), -1, -1, -1)
+            convolved = self.conv(folded.permute(0, 3, 1, 2))[: len(window)].permute(0, 2, 3, 1)
             branches[window, rank] = convolved.flatten(1, 2)[:, :length].to(branches.dtype)
         return x + torch.einsum("bk,bktc->btc", strength.softmax(1), branches)
