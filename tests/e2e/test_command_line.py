@@ -94,7 +94,7 @@ def test_features_lists_lookback_units_and_source(command: Callable[..., Ended])
         ("model=lstm model.hidden_size=wide", ["hidden_size='wide'", "a whole number"]),
         ("model=lstm model.dropout=[0.1]", ["dropout=[0.1]", "a number"]),
         ("target.horizon=two", ["horizon='two'", "a whole number"]),
-        ("trainer.max_epochs=many", ["max_epochs"]),
+        ("trainer.max_epochs=many", ["trainer.max_epochs='many'", "a whole number"]),
         ("window.context_length=0", ["window.context_length=0", "at least 1"]),
         ("seed=-1", ["seed=-1", "at least 0"]),
         ("target.horizon=0", ["horizon=0"]),
@@ -102,10 +102,11 @@ def test_features_lists_lookback_units_and_source(command: Callable[..., Ended])
         ("split.purge=1", ["split.purge=1", "at least 5"]),
         ("cost.slippage_bps=-1", ["slippage_bps=-1"]),
         ("missing_features=sometimes", ["missing_features='sometimes'", "skip", "error"]),
-        ("tracker=wandb tracker.mode=onlin", ["tracker.mode='onlin'", "offline"]),
+        ("tracker=wandb tracker.mode=onlin", ["mode='onlin'", "offline"]),
         ("optimizer._target_=os.system", ["optimizer._target_='os.system'", "torch.optim."]),
         ("trainer._target_=subprocess.run", ["trainer._target_='subprocess.run'"]),
         ("optimizer._target_=torch.optim.Adm", ["torch.optim.Adm", "does not exist"]),
+        ("optimizer.lr=fast", ["optimizer.lr='fast'", "a number"]),
         ("+trainer.max_epoch=3", ["max_epoch", "'max_epochs'"]),
         ("callbacks.early_stopping.monitor=val/los", ["'val/los'", "'val/loss'"]),
         ("loss=cross_entropy", ["loss=cross_entropy", "forward_return", "quantile"]),
@@ -124,15 +125,15 @@ def test_what_does_not_exist_is_named_with_what_does(
         assert part in message
 
 
-@pytest.mark.parametrize(
-    "overrides", ["window.foo=1", "seed=x", "optimizer._target_=os.system", "study=???"]
-)
 def test_a_value_without_a_default_has_to_be_given(command: Callable[..., Ended]):
     ended = command("train", "data=csv")
     assert ended.code == 2
     assert ended.err == "error: data.path has no default and must be given: data.path=VALUE\n"
 
 
+@pytest.mark.parametrize(
+    "overrides", ["window.foo=1", "seed=x", "optimizer._target_=os.system", "study=???"]
+)
 def test_a_typo_leaves_nothing_behind(command: Callable[..., Ended], folder, overrides: str):
     assert command("train", *TINY, overrides).code == 2
     assert not list(folder.iterdir())

@@ -30,9 +30,9 @@ SKLEARN = ("extra_trees", "gradient_boosting", "logistic", "mlp", "random_forest
 BASELINES = ("drift", "historical_quantiles", "naive", "seasonal_naive")
 LEARNERS = (*BOOSTERS, *SKLEARN)
 SMALL: dict[str, dict[str, Any]] = {
-    "catboost": {"rounds": 40},
-    "lightgbm": {"rounds": 40, "min_leaf_rows": 20},
-    "xgboost": {"rounds": 40, "min_leaf_weight": 10.0},
+    "catboost": {"rounds": 40, "columns": 0.8},
+    "lightgbm": {"rounds": 40, "columns": 0.8, "min_leaf_rows": 20},
+    "xgboost": {"rounds": 40, "columns": 0.8, "min_leaf_weight": 10.0},
     "gradient_boosting": {"rounds": 30, "min_leaf_rows": 20},
     "random_forest": {"trees": 20, "columns": 0.5, "min_leaf_share": 0.03},
     "extra_trees": {"trees": 20, "columns": 0.5, "min_leaf_share": 0.03},

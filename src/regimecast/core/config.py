@@ -15,6 +15,7 @@ from typing import Any
 from omegaconf import Container, OmegaConf
 
 from regimecast.core.errors import ConfigError, did_you_mean
+from regimecast.core.values import fitting
 
 __all__ = [
     "ALLOWED_TARGETS",
@@ -81,7 +82,8 @@ def instantiate(config: Mapping[str, Any], *, key: str, **extra: Any) -> Any:
         extra: further keyword arguments, made by code.
 
     Raises:
-        ConfigError: the target is not allowed, does not exist, or does not take a parameter.
+        ConfigError: the target is not allowed, does not exist, does not take a parameter, or
+            takes a value of another type.
     """
     if "_target_" not in config:
         raise ConfigError(f"{key}: '_target_' is missing; found {', '.join(config) or 'nothing'}")
@@ -102,6 +104,13 @@ def instantiate(config: Mapping[str, Any], *, key: str, **extra: Any) -> Any:
         if name not in {"_target_", "_partial_"}
     }
     _check_arguments(factory, {**arguments, **extra}, key)
+    parameters = inspect.signature(factory).parameters
+    arguments = {
+        name: fitting(f"{key}.{name}", value, parameters[name].annotation)
+        if name in parameters
+        else value
+        for name, value in arguments.items()
+    }
     if config.get("_partial_", False):
         return partial(factory, **arguments, **extra)
     try:

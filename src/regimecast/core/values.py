@@ -18,7 +18,7 @@ _NAMES: dict[Any, str] = {
 }
 
 
-class _Mismatch(Exception):
+class _MismatchError(Exception):
     """A value is not what its annotation says."""
 
 
@@ -38,7 +38,7 @@ def fitting(key: str, value: Any, annotation: Any) -> Any:
     """
     try:
         return _fit(value, annotation)
-    except _Mismatch:
+    except _MismatchError:
         raise ConfigError(f"{key}={value!r} must be {_describe(annotation)}") from None
 
 
@@ -74,14 +74,14 @@ def _fit_one_of(value: Any, annotations: Sequence[Any]) -> Any:
     for annotation in sorted(annotations, key=lambda a: type(value) is not a):
         try:
             return _fit(value, annotation)
-        except _Mismatch:
+        except _MismatchError:
             continue
-    raise _Mismatch
+    raise _MismatchError
 
 
 def _require(value: Any, fits: bool) -> Any:
     if not fits:
-        raise _Mismatch
+        raise _MismatchError
     return value
 
 

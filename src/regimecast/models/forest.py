@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, no_type_check
 
 import numba
 import numpy as np
@@ -188,6 +188,7 @@ def forest_quantiles(
 
 
 @numba.njit(cache=True)
+@no_type_check
 def _walk(
     found: Int[np.ndarray, "N T"],
     start: Int[np.ndarray, " G_plus_1"],
