@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]  # PyYAML carries no types
 
@@ -75,15 +78,19 @@ def _explain_key(message: str, arguments: Sequence[str]) -> str:
 
 def _known_keys(arguments: Sequence[str]) -> list[str]:
     """Dotted keys of the config with the groups that were chosen, or of the default one."""
-    from regimecast.experiment import compose
-
+    folder = config_folder()
     chosen = [
         # The first of a sweep's options stands for all.
-        argument.partition(",")[0]
+        argument if "[" in argument else argument.partition(",")[0]
         for argument in arguments
-        if (config_folder() / argument.partition("=")[0]).is_dir()
+        if "=" in argument and (folder / argument.partition("=")[0]).is_dir()
     ]
-    try:
-        return dotted_keys(compose(*chosen))
-    except (HydraException, OmegaConfBaseException, RegimecastError):
-        return dotted_keys(compose())
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(folder), version_base="1.3"):
+        try:
+            config = compose("train", overrides=chosen)
+        except (HydraException, OmegaConfBaseException):
+            config = compose("train")
+    keys = OmegaConf.to_container(config)
+    assert isinstance(keys, dict)
+    return dotted_keys({str(key): value for key, value in keys.items()})

@@ -4,9 +4,6 @@ The market can be learnt from: returns follow the day of the week (known ahead),
 and the bar before (past), so that a trained model has a reason to use each kind of channel.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,16 +12,12 @@ import yaml
 from regimecast.core.config import config_folder
 from regimecast.core.types import Task
 from regimecast.data.datamodule import FinancialDataModule
-from regimecast.data.dataset import TimeSeriesDataset
 from regimecast.data.market import MarketData
 from regimecast.data.panel import Panel
 from regimecast.features.pipeline import FeaturePipeline
 from regimecast.labels.base import TargetRegistry
-from regimecast.losses.base import LossRegistry
-from regimecast.models.base import BaseTimeSeriesModel, ModelRegistry
 from regimecast.regimes.base import RegimeRegistry
 from regimecast.splits.base import SplitRegistry
-from regimecast.training.trainer import ModelTrainer
 from regimecast.weighting.base import SamplingRegistry, WeightingRegistry
 from tests.data.panels import OHLCV
 

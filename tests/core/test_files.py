@@ -14,11 +14,16 @@ def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path: Path):
     write_json(path, {"x": 1})
     with pytest.raises(ValueError, match="JSON compliant"):
         write_json(path, {"x": float("nan")})
-    with pytest.raises(KeyboardInterrupt), atomic_path(path) as temporary:
-        temporary.write_text("half")
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        _stop_half_way(path)
     assert read_json(path) == {"x": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def _stop_half_way(path: Path) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_text("half")
+        raise KeyboardInterrupt
 
 
 def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -1,4 +1,5 @@
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -23,6 +24,7 @@ from regimecast.core.values import fitting
         ("5D", float | str | None),
         (7, float | int),
         ({"any": "thing"}, object),
+        (Path("a"), str | Path),
         (object, Any),
     ],
 )
@@ -49,6 +51,7 @@ def test_whole_numbers_become_floats_where_floats_are_asked_for():
         ("0.5", float | None, "a number or null"),
         (None, float, "a number"),
         (1, bool, "true or false"),
+        ("fast", float | Path, "a number or Path"),
         (1, str, "text"),
         ("abc", Sequence[str], "a list of text"),
         ([1, "2"], Sequence[int], "a list of a whole number"),

@@ -83,8 +83,8 @@ def test_sweeps_compose(words: list[str]):
 def test_finished_runs_are_evaluated_ranked_and_shown(
     command: Callable[..., Ended], finished: RunResult
 ):
-    study = finished.folder.parent
-    replaced = {"runs": str(study), "runs/STUDY/JOB": str(finished.folder), "runs/STUDY": str(study)}
+    job, study = str(finished.folder), str(finished.folder.parent)
+    replaced = {"runs": study, "runs/STUDY/JOB": job, "runs/STUDY": study}
     for words in REGIMECAST:
         if words[0] != "train":
             ended = command(*(replaced.get(word, word) for word in words))

@@ -4,8 +4,9 @@ from scipy import stats
 
 from regimecast.core.errors import ConfigError, DataError, SpecError
 from regimecast.core.types import ForecastKind
+from regimecast.data.returns import log_returns, trailing_volatility
 from regimecast.evaluation.benchmarks import buy_and_hold, naive
-from regimecast.evaluation.origins import origin_rows, trailing_return, trailing_volatility
+from regimecast.evaluation.origins import origin_rows, trailing_return
 from regimecast.evaluation.strategies.base import StrategyRegistry
 from tests.evaluation.samples import make_forecast, random_panel
 
@@ -198,7 +199,7 @@ def test_trailing_figures_stay_within_their_asset():
             expected = np.full(len(log_close), np.nan)
             expected[bars:] = log_close[bars:] - log_close[:-bars]
             np.testing.assert_array_equal(found[panel.rows(asset)], expected)
-    volatility = trailing_volatility(panel, 7)
+    volatility = trailing_volatility(log_returns(panel), window=7)
     for asset in range(3):
         log_close = np.log(panel.actual("close")[panel.rows(asset)])
         for row in range(len(log_close)):

@@ -3,7 +3,7 @@ import pytest
 
 from regimecast.core.errors import ConfigError, DataError, LeakageError, SpecError
 from regimecast.core.types import Interval, Regime
-from regimecast.regimes.realised_volatility import trailing_volatility
+from regimecast.data.returns import trailing_volatility
 
 
 def path(seed: int, n: int = 900) -> np.ndarray:
@@ -33,7 +33,7 @@ def test_trailing_volatility_equals_numpy(window):
             for t in range(120)
         ]
     )
-    np.testing.assert_allclose(trailing_volatility(returns, window), expected, rtol=1e-12)
+    np.testing.assert_allclose(trailing_volatility(returns, window=window), expected, rtol=1e-12)
 
 
 def test_codes_follow_training_quantiles(labeller, panel_of, price):

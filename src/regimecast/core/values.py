@@ -72,6 +72,10 @@ def _fit(value: Any, annotation: Any) -> Any:
 def _fit_one_of(value: Any, annotations: Sequence[Any]) -> Any:
     """Exact types first, so that ``float | int`` leaves a whole number what it is."""
     for annotation in sorted(annotations, key=lambda a: type(value) is not a):
+        if isinstance(annotation, type) and annotation not in _NAMES:
+            if isinstance(value, annotation):
+                return value
+            continue
         try:
             return _fit(value, annotation)
         except _MismatchError:

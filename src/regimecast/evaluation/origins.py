@@ -1,8 +1,5 @@
 """Where a forecast's origins stand in a panel, and trailing figures known there."""
 
-from typing import no_type_check
-
-import numba
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -10,7 +7,7 @@ from regimecast.core.errors import DataError, SpecError, did_you_mean
 from regimecast.core.types import Forecast
 from regimecast.data.panel import Panel
 
-__all__ = ["origin_rows", "trailing_return", "trailing_volatility"]
+__all__ = ["origin_rows", "trailing_return"]
 
 
 def origin_rows(forecast: Forecast, panel: Panel) -> Int[np.ndarray, " N"]:
@@ -63,14 +60,6 @@ def trailing_return(panel: Panel, bars: int) -> Float[np.ndarray, " R"]:
     return log_close - past
 
 
-def trailing_volatility(panel: Panel, window: int) -> Float[np.ndarray, " R"]:
-    """Standard deviation (ddof 1) of the last `window` one-bar log returns, known at each close.
-
-    Per bar, not annualised; NaN until an asset has `window` returns.
-    """
-    return _rolling_deviation(trailing_return(panel, 1), panel.offsets, window)
-
-
 def _log(price: Float[np.ndarray, " R"]) -> Float[np.ndarray, " R"]:
     usable = np.isfinite(price) & (price > 0)
     return np.log(price, where=usable, out=np.full(len(price), np.nan))
@@ -79,21 +68,3 @@ def _log(price: Float[np.ndarray, " R"]) -> Float[np.ndarray, " R"]:
 def _age(panel: Panel) -> Int[np.ndarray, " R"]:
     """Bars of its asset before each row."""
     return np.arange(panel.n_rows) - panel.offsets[panel.asset_of_row]
-
-
-@no_type_check  # numba compiles the bare function, which a type checker's wrapper is not
-@numba.njit(cache=True)
-def _rolling_deviation(values, offsets, window):  # noqa: ANN202  # the compiler infers types
-    # Two passes over each window: a running sum would carry an early rounding error or NaN onwards.
-    result = np.full(len(values), np.nan)
-    for asset in range(len(offsets) - 1):
-        for row in range(offsets[asset] + window - 1, offsets[asset + 1]):
-            mean = 0.0
-            for i in range(row - window + 1, row + 1):
-                mean += values[i]
-            mean /= window
-            total = 0.0
-            for i in range(row - window + 1, row + 1):
-                total += (values[i] - mean) ** 2
-            result[row] = np.sqrt(total / (window - 1))
-    return result

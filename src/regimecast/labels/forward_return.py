@@ -8,7 +8,7 @@ from regimecast.core.errors import ConfigError
 from regimecast.core.types import Task
 from regimecast.data.panel import Panel
 from regimecast.labels.base import Target, TargetRegistry, TargetSeries
-from regimecast.labels.volatility import check_volatility, log_close, trailing_volatility
+from regimecast.labels.volatility import check_volatility, log_close, target_scale
 
 __all__ = ["ForwardReturn"]
 
@@ -66,7 +66,7 @@ class ForwardReturn(Target):
             horizon=self._horizon,
             series=log_close(panel),
             anchored=True,
-            scale=trailing_volatility(panel, window=self._window, floor=self._floor)
+            scale=target_scale(panel, window=self._window, floor=self._floor)
             if scaled
             else np.ones(panel.n_rows),
             end_row=np.where(end_row <= last_row, end_row, -1),

@@ -13,7 +13,7 @@ from regimecast.core.types import Task
 from regimecast.data.panel import Panel
 from regimecast.labels.barriers import Tie, TripleBarrierLabels, triple_barrier
 from regimecast.labels.base import INCOMPLETE, Target, TargetRegistry, TargetSeries
-from regimecast.labels.volatility import check_volatility, log_close, trailing_volatility
+from regimecast.labels.volatility import check_volatility, log_close, target_scale
 
 __all__ = ["TripleBarrier", "TripleBarrierLabels", "triple_barrier"]
 
@@ -91,7 +91,7 @@ class TripleBarrier(Target):
             DataError: prices are missing or not positive, or ``unit: atr`` without highs and lows.
         """
         series = log_close(panel)
-        scale = trailing_volatility(panel, window=self._window, floor=self._floor)
+        scale = target_scale(panel, window=self._window, floor=self._floor)
         unit = self._distance_unit(panel, scale)
         label = np.full(panel.n_rows, INCOMPLETE, dtype=np.int8)
         end_row = np.full(panel.n_rows, -1, dtype=np.int64)

@@ -1,8 +1,8 @@
 """What a loss is. One .py with a loss and one .yaml with its parameters add it.
 
-A loss is the whole meaning of a network's output: how many numbers per step it wants (`n_outputs`),
-how they are scored against the target (`forward`, unreduced) and what they say (`decode`). A network
-never knows which one it is trained with.
+A loss is the whole meaning of a network's output: how many numbers per step it wants
+(`n_outputs`), how they are scored against the target (`forward`, unreduced) and what they say
+(`decode`). A network never knows which one it is trained with.
 """
 
 from abc import ABC, abstractmethod

@@ -8,7 +8,7 @@ import catboost as cb
 import numpy as np
 from jaxtyping import Float
 
-from regimecast.core.errors import DataError
+from regimecast.core.errors import DataError, SpecError
 from regimecast.core.types import DataSpec
 from regimecast.losses.huber import Huber
 from regimecast.models.base import ModelRegistry
@@ -122,7 +122,10 @@ class CatBoost(BoostingModel):
 
     def _read_part(self, path: Path) -> cb.CatBoost:
         booster = cb.CatBoost()
-        booster.load_model(str(path), format="cbm")
+        try:
+            booster.load_model(str(path), format="cbm")
+        except cb.CatBoostError as error:
+            raise SpecError(f"{path} does not hold a CatBoost booster: {error}") from error
         return booster
 
     def _objective(self, train: Rows) -> dict[str, Any]:

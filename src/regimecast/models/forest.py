@@ -16,7 +16,7 @@ from regimecast.core.errors import ConfigError, DataError, SpecError
 from regimecast.core.files import atomic_path, read_json, write_json
 from regimecast.core.types import DataSpec, ForecastKind
 from regimecast.data.dataset import Arrays
-from regimecast.models.sklearn import able, read_skops
+from regimecast.models.sklearn import able, check_nodes, read_skops
 from regimecast.models.tabular import TabularModel, rows_of_step
 from regimecast.training.report import FitReport
 
@@ -137,13 +137,41 @@ class ForestModel(TabularModel):
 
     def _load_state(self, folder: Path) -> None:
         try:
-            self._forest = read_skops(folder / _FOREST, _TRUSTED)
+            self._forest = read_skops(
+                folder / _FOREST, trusted=_TRUSTED, kinds=(type(self._estimator(self._settings)),)
+            )
             self._leaves = load_file(folder / _LEAVES)
             self._seen = read_json(folder / _SEEN)
-        except (OSError, ValueError, SafetensorError) as error:
+            self._check_read()
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise SpecError(
                 f"{folder} does not hold the forest of {self.name!r}: {error}"
             ) from error
+
+    def _check_read(self) -> None:
+        """Raises `SpecError` where what was read would lead outside its arrays."""
+        for estimator in self._forest.estimators_:
+            tree = estimator.tree_
+            if tree.node_count > tree.capacity:
+                raise SpecError(f"a saved tree has {tree.node_count} nodes of {tree.capacity}")
+            split = np.flatnonzero((tree.children_left != -1) | (tree.children_right != -1))
+            check_nodes(
+                split,
+                tree.children_left[split].astype(np.int64),
+                tree.children_right[split].astype(np.int64),
+                tree.feature[split].astype(np.int64),
+                nodes=tree.node_count,
+                columns=self._forest.n_features_in_,
+            )
+        if self.loss.kind is ForecastKind.QUANTILES:
+            rows, trees = self._leaves["leaf"].shape
+            shapes = {self._leaves[key].shape for key in ("target", "weight")}
+            if (
+                shapes != {(rows, self.spec.horizon)}
+                or trees != len(self._forest.estimators_)
+                or self._leaves["leaf"].min() < 0
+            ):
+                raise SpecError("the saved leaves do not fit the saved forest")
 
     def _trained(self) -> Any:
         if self._forest is None:

@@ -1,7 +1,7 @@
 """scikit-learn's histogram gradient boosting: one estimator per step and quantile level."""
 
 from collections.abc import Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -9,9 +9,10 @@ from jaxtyping import Float
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
+from regimecast.core.errors import SpecError
 from regimecast.core.types import DataSpec, ForecastKind
 from regimecast.models.base import ModelRegistry
-from regimecast.models.sklearn import SklearnModel, able
+from regimecast.models.sklearn import SklearnModel, able, check_nodes
 from regimecast.models.stepwise import Curve, Part
 from regimecast.models.tabular import Rows
 
@@ -41,6 +42,8 @@ class GradientBoosting(SklearnModel):
     """
 
     capabilities = able("quantile", "huber", "cross_entropy")
+    kinds = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
+    trusted = ("sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",)
 
     def __init__(
         self,
@@ -113,6 +116,23 @@ class GradientBoosting(SklearnModel):
                 stages = part.model.staged_predict(x)
             values.append(next(islice(stages, part.rounds - 1, None)).reshape(len(x), -1))
         return np.concatenate(values, axis=1)
+
+    def _check_read(self, estimator: Any) -> None:
+        # The nodes have no public name.
+        for predictor in chain.from_iterable(estimator._predictors):
+            nodes = predictor.nodes
+            split = np.flatnonzero(nodes["is_leaf"] == 0)
+            inner = nodes[split]
+            if inner["is_categorical"].any():
+                raise SpecError("a saved tree splits on categories, which no column here has")
+            check_nodes(
+                split,
+                inner["left"].astype(np.int64),
+                inner["right"].astype(np.int64),
+                inner["feature_idx"].astype(np.int64),
+                nodes=len(nodes),
+                columns=estimator.n_features_in_,
+            )
 
 
 def _part(estimator: Any) -> Part:

@@ -8,6 +8,7 @@ import lightgbm as lgb
 import numpy as np
 from jaxtyping import Float
 
+from regimecast.core.errors import SpecError
 from regimecast.core.types import DataSpec
 from regimecast.losses.huber import Huber
 from regimecast.models.base import ModelRegistry
@@ -129,7 +130,10 @@ class LightGBM(BoostingModel):
         part.model.save_model(path, num_iteration=part.rounds)
 
     def _read_part(self, path: Path) -> lgb.Booster:
-        return lgb.Booster(model_file=path)
+        try:
+            return lgb.Booster(model_file=path)
+        except lgb.basic.LightGBMError as error:
+            raise SpecError(f"{path} does not hold a LightGBM booster: {error}") from error
 
     def _objectives(self, train: Rows) -> dict[str, dict[str, Any]]:
         """Parameters of each part of a step."""

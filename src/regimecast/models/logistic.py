@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 
 from regimecast.core.types import DataSpec
 from regimecast.models.base import ModelRegistry
-from regimecast.models.sklearn import SklearnModel, able, standardised
+from regimecast.models.sklearn import SklearnModel, able, in_blocks, standardised
 from regimecast.models.stepwise import Part
 from regimecast.models.tabular import Rows
 
@@ -55,5 +55,4 @@ class Logistic(SklearnModel):
     def _predict_step(
         self, parts: dict[str, Part], x: Float[np.ndarray, "N D"]
     ) -> Float[np.ndarray, "N K"]:
-        probabilities: Float[np.ndarray, "N K"] = parts["classes"].model.predict_proba(x)
-        return probabilities
+        return in_blocks(parts["classes"].model.predict_proba, x)

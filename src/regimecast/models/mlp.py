@@ -9,7 +9,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from regimecast.core.types import DataSpec, ForecastKind
 from regimecast.models.base import ModelRegistry
-from regimecast.models.sklearn import SklearnModel, able, standardised
+from regimecast.models.sklearn import SklearnModel, able, in_blocks, standardised
 from regimecast.models.stepwise import Curve, Part
 from regimecast.models.tabular import Rows
 
@@ -96,11 +96,8 @@ class MLP(SklearnModel):
         self, parts: dict[str, Part], x: Float[np.ndarray, "N D"]
     ) -> Float[np.ndarray, "N K"]:
         model = parts["network"].model
-        if self.loss.kind is ForecastKind.PROBABILITIES:
-            values: Float[np.ndarray, ...] = model.predict_proba(x)
-        else:
-            values = model.predict(x)
-        return values.reshape(len(x), -1)
+        classes = self.loss.kind is ForecastKind.PROBABILITIES
+        return in_blocks(model.predict_proba if classes else model.predict, x)
 
 
 def _loss(network: Any, x: Float[np.ndarray, "M D"], rows: Rows) -> float:

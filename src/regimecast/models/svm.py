@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
 from sklearn.svm import SVC
 
 from regimecast.core.types import DataSpec
 from regimecast.models.base import ModelRegistry
-from regimecast.models.sklearn import SklearnModel, able, standardised
+from regimecast.models.sklearn import SklearnModel, able, in_blocks, standardised
 from regimecast.models.stepwise import Part
 from regimecast.models.tabular import Rows
 
@@ -36,6 +37,7 @@ class SVM(SklearnModel):
     """
 
     capabilities = able("cross_entropy")
+    kinds = (Pipeline, LogisticRegression)
 
     def __init__(
         self,
@@ -70,8 +72,7 @@ class SVM(SklearnModel):
         self, parts: dict[str, Part], x: Float[np.ndarray, "N D"]
     ) -> Float[np.ndarray, "N K"]:
         scores = _scores(parts["machine"].model, x)
-        probabilities: Float[np.ndarray, "N K"] = parts["calibration"].model.predict_proba(scores)
-        return probabilities
+        return in_blocks(parts["calibration"].model.predict_proba, scores)
 
 
 def _scores(model: Any, x: Float[np.ndarray, "N D"]) -> Float[np.ndarray, "N S"]:

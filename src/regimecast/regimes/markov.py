@@ -14,9 +14,10 @@ from statsmodels.tsa.regime_switching.markov_regression import MarkovRegression
 from regimecast.core.errors import ConfigError, DataError
 from regimecast.core.types import Interval
 from regimecast.data.panel import Panel
+from regimecast.data.returns import log_returns
 from regimecast.regimes.base import RegimeLabeller, RegimeRegistry
 from regimecast.regimes.price_rule import PriceRule
-from regimecast.regimes.training import inside, log_returns, require_fit, require_some
+from regimecast.regimes.training import inside, require_fit, require_some
 
 __all__ = ["MarkovRegime"]
 

@@ -1,20 +1,20 @@
 """Regimes of an asset's own volatility, for markets without a volatility index."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, no_type_check
+from typing import Any
 
-import numba
 import numpy as np
 from jaxtyping import Float, Int
 
 from regimecast.core.errors import ConfigError
 from regimecast.core.types import Interval
 from regimecast.data.panel import Panel
+from regimecast.data.returns import log_returns, trailing_volatility
 from regimecast.regimes.base import RegimeLabeller, RegimeRegistry
 from regimecast.regimes.price_rule import PriceRule
-from regimecast.regimes.training import inside, log_returns, require_fit, require_some
+from regimecast.regimes.training import inside, require_fit, require_some
 
-__all__ = ["RealisedVolatilityRegime", "trailing_volatility"]
+__all__ = ["RealisedVolatilityRegime"]
 
 
 @RegimeRegistry.register("realised_volatility")
@@ -113,38 +113,6 @@ class RealisedVolatilityRegime(RegimeLabeller):
         }
 
     def _volatility(self, panel: Panel) -> Float[np.ndarray, " R"]:
-        trailing = trailing_volatility(log_returns(panel), self._window)
+        trailing = trailing_volatility(log_returns(panel), window=self._window)
         annual = float(np.sqrt(self._bars_per_year))
         return trailing * annual
-
-
-def trailing_volatility(returns: Float[np.ndarray, " R"], window: int) -> Float[np.ndarray, " R"]:
-    """Sample standard deviation (ddof 1) of the last `window` returns, NaN if one is missing.
-
-    Each window is summed anew, so that a value depends on its own window alone, to the last bit.
-    An asset's first return is missing, so no window reaches over two assets.
-    """
-    return _trailing_volatility(np.ascontiguousarray(returns, dtype=np.float64), window)
-
-
-@numba.njit(cache=True)
-@no_type_check  # numba compiles the body, which a run-time type check would wrap
-def _trailing_volatility(returns: Float[np.ndarray, " R"], window: int) -> Float[np.ndarray, " R"]:
-    result = np.full(len(returns), np.nan)
-    known = 0
-    for t in range(len(returns)):
-        if np.isnan(returns[t]):
-            known = 0
-            continue
-        known += 1
-        if known < window:
-            continue
-        mean = 0.0
-        for s in range(t - window + 1, t + 1):
-            mean += returns[s]
-        mean /= window
-        squares = 0.0
-        for s in range(t - window + 1, t + 1):
-            squares += (returns[s] - mean) ** 2
-        result[t] = np.sqrt(squares / (window - 1))
-    return result

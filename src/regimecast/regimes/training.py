@@ -4,26 +4,15 @@ import logging
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 
 from regimecast.core.errors import DataError, LeakageError, SpecError
 from regimecast.core.types import Interval
 from regimecast.data.panel import Panel
 
-__all__ = ["inside", "log_returns", "require_fit", "require_some"]
+__all__ = ["inside", "require_fit", "require_some"]
 
 _log = logging.getLogger(__name__)
-
-
-def log_returns(panel: Panel) -> Float[np.ndarray, " R"]:
-    """Log return from the bar before to each bar, known at its close; NaN at an asset's first."""
-    close = panel.available("close")
-    returns = np.full(panel.n_rows, np.nan)
-    with np.errstate(divide="ignore", invalid="ignore"):  # prices <= 0 become missing returns
-        returns[1:] = np.diff(np.log(close))
-    returns[panel.offsets[:-1][np.diff(panel.offsets) > 0]] = np.nan
-    returns[~np.isfinite(returns)] = np.nan
-    return returns
 
 
 def inside(panel: Panel, interval: Interval) -> Bool[np.ndarray, " R"]:

@@ -101,8 +101,9 @@ class RunFolder:
 
 
 class _LogFile(logging.FileHandler):
-    """A log file that a full disk cuts short without a word: the next result will not fit either,
-    and that error ends the run.
+    """A log file that a full disk cuts short without a word.
+
+    The next result will not fit either, and that error ends the run.
     """
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # logging's name

@@ -9,9 +9,10 @@ from scipy.stats import norm
 from regimecast.core.errors import ConfigError, SpecError, did_you_mean
 from regimecast.core.types import Forecast, ForecastKind
 from regimecast.data.panel import Panel
+from regimecast.data.returns import log_returns, trailing_volatility
 from regimecast.evaluation.bounds import bounded, whole
 from regimecast.evaluation.forecast_metrics import central_intervals
-from regimecast.evaluation.origins import origin_rows, trailing_volatility
+from regimecast.evaluation.origins import origin_rows
 from regimecast.evaluation.strategies.base import Strategy, StrategyRegistry, beyond
 
 __all__ = ["VolatilityTarget"]
@@ -68,7 +69,9 @@ class VolatilityTarget(Strategy):
         self, forecast: Forecast, panel: Panel, bars_per_year: float
     ) -> Float[np.ndarray, " N"]:
         if self.volatility == "trailing":
-            per_bar = trailing_volatility(panel, self.window)[origin_rows(forecast, panel)]
+            per_bar = trailing_volatility(log_returns(panel), window=self.window)[
+                origin_rows(forecast, panel)
+            ]
             yearly = per_bar * np.sqrt(bars_per_year)
         else:
             yearly = self._forecast_volatility(forecast, bars_per_year)

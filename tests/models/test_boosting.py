@@ -1,0 +1,164 @@
+"""The three boosters: rounds, early stopping, objectives and their own file formats."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tabular_zoo import (
+    BOOSTERS,
+    CROSS_ENTROPY,
+    HUBER,
+    QUANTILE,
+    loss_value,
+    make,
+    make_data,
+)
+
+from regimecast.core.errors import ConfigError, DataError, SpecError
+from regimecast.core.types import Task
+from regimecast.models.base import load_model
+
+FORECAST, CLASSES = Task.FORECAST, Task.CLASSIFICATION
+FORMATS = {"catboost": "cbm", "lightgbm": "txt", "xgboost": "ubj"}
+
+
+@pytest.mark.parametrize("name", BOOSTERS)
+@pytest.mark.parametrize("loss", [QUANTILE, CROSS_ENTROPY], ids=lambda loss: loss["name"])
+def test_stopping_keeps_the_best_round(name, loss):
+    task = FORECAST if loss is QUANTILE else CLASSES
+    data = make_data(task)
+    model = make(name, task, loss=loss, rounds=300, patience=7, learning_rate=0.3)
+    report = model.fit(data)
+    assert report.epochs == len(report.history) < 300
+    assert set(report.history[0]) == {"epoch", "train/loss", "val/loss"}
+    for parts in model._parts:
+        for part in parts.values():
+            validation = part.curve.validation
+            assert part.rounds == int(np.argmin(validation)) + 1
+            assert len(validation) == part.rounds + 7
+    # Sorting the quantiles can only lower their loss.
+    assert (
+        0.98 * report.best_score < loss_value(model, data, "validation") < 1.001 * report.best_score
+    )
+
+
+@pytest.mark.parametrize("name", BOOSTERS)
+@pytest.mark.parametrize("task", [FORECAST, CLASSES])
+def test_stopping_uses_the_weights_of_validation(name, task):
+    data = make_data(task)
+    validation = data.tables["validation"]
+    weight = np.full_like(validation.rows.weight, 1e-6)
+    weight[:20] = 1.0
+    scores = []
+    for table in (validation.change(weight=weight), validation.take(np.arange(20)), validation):
+        model = make(name, task, columns=1.0)
+        scores.append(model.fit(data.having(validation=table)).best_score)
+    assert scores[0] == pytest.approx(scores[1], rel=1e-3)
+    assert scores[0] != pytest.approx(scores[2], rel=1e-3)
+
+
+@pytest.mark.parametrize("name", BOOSTERS)
+def test_steps_are_weighed_apart(name):
+    data = make_data(FORECAST)
+    train = data.tables["train"]
+    weight = train.rows.weight.copy()
+    weight[:100, 1] = 5.0
+    even, uneven = make(name, FORECAST), make(name, FORECAST)
+    even.fit(data)
+    uneven.fit(data.having(train=train.change(weight=weight)))
+    before, after = (model.predict(data, "test").values for model in (even, uneven))
+    np.testing.assert_array_equal(before[:, 0], after[:, 0])
+    assert not np.array_equal(before[:, 1], after[:, 1])
+
+
+@pytest.mark.parametrize("name", BOOSTERS)
+def test_huber_is_a_point_near_the_centre(name):
+    data = make_data(FORECAST)
+    model = make(name, FORECAST, loss=HUBER, rounds=100)
+    model.fit(data)
+    forecast = model.predict(data, "test")
+    assert forecast.levels == (0.5,)
+    rows = data.tables["test"].rows
+    error = np.abs(rows.target - forecast.point() / rows.scale).mean()
+    assert error < 0.9 * np.abs(rows.target).mean()
+
+
+@pytest.mark.parametrize("name", BOOSTERS)
+@pytest.mark.parametrize("level", [0.1, 0.9])
+def test_a_single_level_is_enough(name, level):
+    data = make_data(FORECAST)
+    model = make(name, FORECAST, loss={"name": "quantile", "levels": [level]})
+    model.fit(data)
+    rows = data.tables["test"].rows
+    below = (rows.target < model.predict(data, "test").values[:, :, 0] / rows.scale).mean()
+    assert abs(below - level) < 0.12
+
+
+@pytest.mark.parametrize("name", BOOSTERS)
+def test_a_constant_target_is_forecast(name):
+    data = make_data(FORECAST)
+    train = data.tables["train"]
+    flat = train.change(target=np.full_like(train.rows.target, 0.5))
+    model = make(name, FORECAST)
+    model.fit(data.having(train=flat))
+    values = model.predict(data, "test").values / data.tables["test"].rows.scale[:, :, None]
+    np.testing.assert_allclose(values, 0.5, atol=1e-4)
+
+
+def test_columns_that_never_vary_are_an_error_that_names_catboost():
+    data = make_data(FORECAST)
+    train = data.tables["train"]
+    train.past[:] = 1.0
+    with pytest.raises(DataError, match="catboost cannot learn"):
+        make("catboost", FORECAST).fit(data)
+
+
+@pytest.mark.parametrize("name", BOOSTERS)
+def test_parts_are_saved_in_the_format_of_the_library(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = make(name, FORECAST)
+    model.fit(make_data(FORECAST, train=100))
+    folder = tmp_path / "model"
+    model.save(folder)
+    parts = {path.name for path in folder.glob(f"*.{FORMATS[name]}")}
+    names = ["q0.1", "q0.5", "q0.9"] if name == "lightgbm" else ["trees"]
+    assert parts == {f"step{step}-{part}.{FORMATS[name]}" for step in (1, 2) for part in names}
+    assert {path.name for path in folder.iterdir()} == {*parts, "parts.json", "model.json"}
+    assert [path.name for path in Path.cwd().iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize("name", BOOSTERS)
+def test_a_damaged_part_is_a_spec_error(name, tmp_path):
+    model = make(name, CLASSES)
+    model.fit(make_data(CLASSES, train=100))
+    model.save(tmp_path)
+    for path in tmp_path.glob(f"*.{FORMATS[name]}"):
+        path.write_bytes(b"this is no booster")
+    with pytest.raises(SpecError):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize("name", BOOSTERS)
+def test_nothing_is_printed(name, capfd):
+    model = make(name, CLASSES)
+    model.fit(make_data(CLASSES))
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("name", BOOSTERS)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"rounds": 0},
+        {"patience": 0},
+        {"n_threads": 0},
+        {"learning_rate": 0.0},
+        {"columns": 1.5},
+        {"l2": -1.0},
+        {"bins": 256},
+    ],
+    ids=str,
+)
+def test_parameters_out_of_range(name, changes):
+    with pytest.raises(ConfigError, match=next(iter(changes))):
+        make(name, FORECAST, **changes)
