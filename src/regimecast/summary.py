@@ -1,6 +1,5 @@
 """What the command line shows: tables of runs, studies, models and features."""
 
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +22,7 @@ __all__ = [
     "write_report",
 ]
 
-_WIDE = 240
+_WIDE = 1000
 """Columns of a table that goes to a file or a pipe, where nothing has to be cut off."""
 
 _TRADING = (
@@ -144,8 +143,7 @@ def show_features() -> None:
 
 
 def _console() -> Console:
-    watched = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return Console() if watched else Console(width=_WIDE)
+    return Console() if sys.stdout.isatty() else Console(width=_WIDE)
 
 
 def _regimes(forecast: Mapping[str, Any]) -> Table:

@@ -58,7 +58,7 @@ def test_python_gives_what_the_folder_holds(finished: RunResult):
 
 def test_two_names_are_all_that_python_needs():
     config = regimecast.compose(*TINY)
-    assert config["model"] == {"name": "nlinear"}
+    assert config["model"]["name"] == "lstm"
     assert config["study"] == "study"
     assert regimecast.run.__name__ == "run"
     with pytest.raises(AttributeError, match="nothing"):
@@ -142,7 +142,7 @@ def test_evaluate_under_other_costs_changes_trading_only(finished: RunResult):
     ("override", "expected"),
     [
         ("window.context_length=9", "was trained on other data"),
-        ("features=[momentum]", "was trained on other data"),
+        ("features=[candles]", "was trained on other data"),
         ("data.assets=2", "was trained on other data"),
         ("data.seed=3", "training bars are not those of the run"),
         ("cost=zreo", "'zero'"),
@@ -181,7 +181,7 @@ def test_leaderboard_sorts_and_writes(finished: RunResult, command: Callable[...
     ended = command("leaderboard", study, "--sort", "sharpe", "--output", "board.csv")
     assert ended.code == 0
     assert finished.folder.name in ended.out
-    assert pd.read_csv("board.csv")["model"].tolist() == ["nlinear"]
+    assert pd.read_csv("board.csv")["model"].tolist() == ["lstm"]
     ended = command("leaderboard", study, "--sort", "shrpe")
     assert ended.code == 2
     assert "'sharpe'" in ended.err

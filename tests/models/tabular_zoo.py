@@ -33,10 +33,10 @@ SMALL: dict[str, dict[str, Any]] = {
     "catboost": {"rounds": 40, "columns": 0.8},
     "lightgbm": {"rounds": 40, "columns": 0.8, "min_leaf_rows": 20},
     "xgboost": {"rounds": 40, "columns": 0.8, "min_leaf_weight": 10.0},
-    "gradient_boosting": {"rounds": 30, "min_leaf_rows": 20},
+    "gradient_boosting": {"rounds": 15, "learning_rate": 0.2, "min_leaf_rows": 20},
     "random_forest": {"trees": 20, "columns": 0.5, "min_leaf_share": 0.03},
     "extra_trees": {"trees": 20, "columns": 0.5, "min_leaf_share": 0.03},
-    "mlp": {"hidden": [8], "learning_rate": 0.02, "epochs": 60},
+    "mlp": {"hidden": [8], "learning_rate": 0.05, "epochs": 30},
     "logistic": {"l2": 0.01},
 }
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.preprocessing import StandardScaler
-from tabular_zoo import HUBER, QUANTILE, SKLEARN, loss_value, make, make_data
+from tabular_zoo import HUBER, SKLEARN, loss_value, make, make_data
 
 from regimecast.core.errors import ConfigError, SpecError
 from regimecast.core.types import Task
@@ -77,7 +77,8 @@ def test_forest_threads_change_no_bit(name):
 @pytest.mark.parametrize("name", ["gradient_boosting", *FORESTS])
 def test_huber_asks_for_the_median(name):
     data = make_data(FORECAST)
-    point, quantiles = make(name, FORECAST, loss=HUBER), make(name, FORECAST, loss=QUANTILE)
+    median = {"name": "quantile", "levels": [0.5]}
+    point, quantiles = make(name, FORECAST, loss=HUBER), make(name, FORECAST, loss=median)
     point.fit(data)
     quantiles.fit(data)
     np.testing.assert_array_equal(

@@ -310,4 +310,3 @@ def test_weighted_quantiles_are_those_of_the_copies(rows, levels):
     expected = np.quantile(np.repeat(values, counts), levels, method="inverted_cdf")
     found = weighted_quantiles(values, counts.astype(np.float32), levels)
     np.testing.assert_array_equal(found, expected)
-

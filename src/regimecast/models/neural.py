@@ -96,7 +96,8 @@ class NeuralModel(BaseTimeSeriesModel):
         # window in its batch nor the shape of the batch, on both of which rounding hangs.
         order = torch.from_numpy(np.argsort(dataset.samples.origin, kind="stable"))
         with torch.inference_mode():
-            for positions in order.split(_PREDICT_BATCH):
+            for start in range(0, len(order), _PREDICT_BATCH):
+                positions = order[start : start + _PREDICT_BATCH]
                 spare = positions[-1:].expand(_PREDICT_BATCH - len(positions))
                 batch = dataset.gather(torch.cat([positions, spare])).to(self._device)
                 values = self.loss.decode(network(batch).float())

@@ -5,8 +5,8 @@ the static channels (`TimeSeriesDataset.arrays`). Steps are forecast directly, e
 known at the origin; no forecast feeds another.
 
 Equal training rows are merged into one with the sum of their weights, and weights have mean 1 over
-the merged rows of a step. So weight k is k copies, and a common factor changes nothing, to the bit
-and in every model, also where the library counts rows (leaf sizes) or draws them.
+the merged rows of a step. So k copies reach the library as weight k, in every model and also where
+it counts rows (leaf sizes) or draws them, and a common factor changes nothing but rounding.
 """
 
 import logging

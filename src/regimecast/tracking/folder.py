@@ -57,7 +57,11 @@ class RunFolder:
         write_json(self.path / "manifest.json", self.manifest)
 
     def __enter__(self) -> "RunFolder":
-        logging.getLogger("regimecast").addHandler(self._log_handler)
+        logger = logging.getLogger("regimecast")
+        self._log_level = logger.level
+        if not logger.isEnabledFor(logging.INFO):
+            logger.setLevel(logging.INFO)
+        logger.addHandler(self._log_handler)
         logging.getLogger("py.warnings").addHandler(self._log_handler)
         logging.captureWarnings(capture=True)
         self.update()
@@ -94,6 +98,7 @@ class RunFolder:
                 raise
         finally:
             logging.captureWarnings(capture=False)
+            logging.getLogger("regimecast").setLevel(self._log_level)
             for name in ("regimecast", "py.warnings"):
                 logging.getLogger(name).removeHandler(self._log_handler)
             with suppress(OSError):
