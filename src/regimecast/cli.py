@@ -28,6 +28,9 @@ _SIGNALLED = 128
 
 def main() -> None:
     """Entry point: runs the command and turns errors that a user can cause into one message."""
+    # Threads that wait by spinning make small networks six times slower on a machine that is shared
+    # (experiments/benchmarks/waiting_threads.md). It must be said before torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     debug = "--debug" in sys.argv
     if debug:
         sys.argv.remove("--debug")
@@ -102,10 +105,17 @@ def train(
 ) -> None:
     """Run an experiment, or a sweep of them with -m.
 
-    Arguments are Hydra overrides: GROUP=OPTION swaps a part (model=tft, data=csv), KEY=VALUE sets a
-    value (window.context_length=128), -m runs every combination of comma-separated values, each in
-    a process of its own. --cfg job prints the config instead of running it; --config-dir FOLDER
-    adds a folder of your own yaml files.
+    Arguments are Hydra overrides.
+
+    GROUP=OPTION swaps a part: model=tft, data=csv
+
+    KEY=VALUE sets a value: window.context_length=128
+
+    -m runs every combination of comma-separated values, each in a process of its own
+
+    --cfg job prints the config instead of running it
+
+    --config-dir FOLDER adds a folder of your own yaml files
     """
     configure_logging()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to `main`, which explains them

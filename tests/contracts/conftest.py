@@ -47,7 +47,6 @@ def _one_thread() -> None:
 def fitted(request: pytest.FixtureRequest) -> Fitted:
     case: Case = request.param
     data = build_data(case.task)
-    data.split("train")
     torch.set_num_threads(1)
     model = case.make()
     return Fitted(case, data, model, model.fit(data, quick_trainer()))

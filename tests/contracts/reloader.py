@@ -1,4 +1,4 @@
-"""Loads saved models in a process of its own: a task and a folder in, a hash of the forecast out."""
+"""Loads saved models in another process: a task and a folder in, a hash of the forecast out."""
 
 import sys
 from functools import cache

@@ -10,6 +10,7 @@ import pytest
 from regimecast import cli
 from regimecast.experiment import RunResult, run
 from tests.e2e.command import TINY, Ended, Started
+from tests.tracking.wandb_log import end_service
 
 
 @pytest.fixture(autouse=True)
@@ -19,6 +20,7 @@ def quiet_process() -> Iterator[None]:
     before = (list(logger.handlers), logger.level, logger.propagate)
     yield
     logger.handlers[:], logger.level, logger.propagate = before[0], before[1], before[2]
+    end_service()
 
 
 @pytest.fixture

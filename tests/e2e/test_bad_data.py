@@ -89,7 +89,11 @@ def test_order_of_rows_does_not_matter(train: Callable[..., Ended], folder: Path
         (changed("high", 50, "1,5"), "", ["bars.csv", "'high'", "1,5"]),
         (changed("close", 50, -3.0), "", ["close", "negative"]),
         (changed("time", 50, "2020-13-45"), "", ["bars.csv", "'time'", "2020-13-45"]),
-        (changed("time", 50, "2020-03-10T16:00+02:00"), "", ["bars.csv", "'time'", "Mixed timezones"]),
+        (
+            changed("time", 50, "2020-03-10T16:00+02:00"),
+            "",
+            ["bars.csv", "'time'", "Mixed timezones"],
+        ),
         (duplicated, "", ["twice|duplicate"]),
         (bars, "features=[volume] data.columns={volume:vol}", ["'vol'", "'volume'"]),
         (lambda: bars()[["time", "close"]], "features=[candles]", []),

@@ -162,9 +162,7 @@ def test_evaluate_refuses_what_does_not_fit(
     assert "Traceback" not in ended.err
 
 
-def test_evaluate_refuses_a_checkpoint_of_another_spec(
-    command: Callable[..., Ended], folder: Path
-):
+def test_evaluate_refuses_a_checkpoint_of_another_spec(command: Callable[..., Ended], folder: Path):
     assert command("train", *TINY, "study=one").code == 0
     assert command("train", *TINY, "study=other", "window.context_length=9").code == 0
     (one,), (other,) = run_folders(Path("runs/one")), run_folders(Path("runs/other"))

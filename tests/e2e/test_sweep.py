@@ -52,9 +52,7 @@ def test_jobs_beside_each_other_share_a_study_and_end_in_order(command: Callable
 
 def test_a_job_that_fails_does_not_stop_the_others(command: Callable[..., Ended]):
     # The first has a config that cannot be, the second a target without windows.
-    ended = command(
-        "train", "-m", *TINY, "target.horizon=0,400,2", "hydra.launcher.n_jobs=2"
-    )
+    ended = command("train", "-m", *TINY, "target.horizon=0,400,2", "hydra.launcher.n_jobs=2")
     assert ended.code == 1
     assert [m["status"] for m in manifests()] == ["failed", "failed", "finished"]
     assert "horizon" in manifests()[0]["error"]

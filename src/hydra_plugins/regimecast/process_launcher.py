@@ -206,7 +206,6 @@ def _work(sender: Connection, job: _Job, threads: int) -> None:
     import torch
 
     from regimecast.cli import configure_logging
-    from regimecast.core.errors import RegimecastError
     from regimecast.experiment import execute
 
     torch.set_num_threads(threads)
@@ -217,11 +216,8 @@ def _work(sender: Connection, job: _Job, threads: int) -> None:
             sender.send({"folder": str(result.folder)})
         except KeyboardInterrupt:
             sender.send({"error": "interrupted"})
-        except Exception as error:
-            # The parent gets one line; the traceback is in the run folder and on the terminal.
+        except Exception as error:  # noqa: BLE001  # the run's manifest has the traceback
             sender.send({"error": f"{type(error).__name__}: {error}"})
-            if not isinstance(error, RegimecastError | OSError):
-                raise
 
 
 def _ending(exit_code: int | None) -> str:

@@ -14,12 +14,13 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from lightning.pytorch import LightningDataModule
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, RandomSampler, SequentialSampler
 
 from regimecast.core.batch import Batch
 from regimecast.core.errors import ConfigError, did_you_mean
 from regimecast.core.types import DataSpec, Outcomes, Samples, Task
 from regimecast.data.dataset import TimeSeriesDataset
+from regimecast.data.dealing import DealtBatches
 from regimecast.data.market import MarketData
 from regimecast.data.scaling import FeatureScaler
 from regimecast.data.windows import WindowSource
@@ -58,7 +59,7 @@ class FinancialDataModule(LightningDataModule):
         regime: labeller to fit on the training interval.
         weightings: their product weighs the training samples.
         sampling: how training samples are drawn.
-        batch_size: windows per step.
+        batch_size: windows per step and process.
         num_workers: loader processes; 0 gathers in the main process, which is fastest on a CPU.
         clip: scaled features are limited to ±clip.
         seed: of the drawing and the shuffling.
@@ -156,15 +157,22 @@ class FinancialDataModule(LightningDataModule):
         )
 
     def loader(self, name: str, *, shuffle: bool = False) -> DataLoader[Batch]:
-        """Batches of a split; the last one may be smaller, none is left out."""
+        """Batches of a split; the last one may be smaller, none is left out.
+
+        In a group of processes, each gets its share of every batch; see `DealtBatches`.
+        """
+        dataset = self.split(name)
+        generator = torch.Generator().manual_seed(self.seed + self.number) if shuffle else None
+        order = (
+            RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
+        )
         return DataLoader(
-            self.split(name),
-            batch_size=self.batch_size,
-            shuffle=shuffle,
+            dataset,
+            batch_sampler=DealtBatches(order, batch_size=self.batch_size),
             num_workers=self._num_workers,
             persistent_workers=self._num_workers > 0,
             collate_fn=_identity,
-            generator=torch.Generator().manual_seed(self.seed + self.number) if shuffle else None,
+            generator=generator,
         )
 
     def train_dataloader(self) -> DataLoader[Batch]:

@@ -78,7 +78,9 @@ class LightGBM(BoostingModel):
             "learning_rate": self._learning_rate,
             "num_leaves": self._leaves,
             "min_data_in_leaf": self._min_leaf_rows,
-            "min_sum_hessian_in_leaf": 0.0,
+            # Not 0, with which rounding makes splits with an empty side, and those are an error:
+            # https://github.com/lightgbm-org/LightGBM/issues/4739
+            "min_sum_hessian_in_leaf": 1e-6,
             "lambda_l2": self._l2,
             "max_bin": self._bins,
             "feature_fraction": self._columns,

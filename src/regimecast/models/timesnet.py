@@ -14,6 +14,9 @@ from regimecast.models.neuralforecast import NeuralForecastModel, using
 
 __all__ = ["TimesNet"]
 
+_BLOCK = 32
+"""Windows convolved at once in a forecast."""
+
 
 @ModelRegistry.register("timesnet")
 class TimesNet(NeuralForecastModel):
@@ -94,8 +97,14 @@ class _PeriodBlock(nn.Module):
             window, rank = (period == bars).nonzero(as_tuple=True)
             padded = F.pad(x[window], (0, 0, 0, -length % bars))
             folded = padded.reshape(len(window), -1, bars, x.shape[2])
-            # torch convolves a single window by another kernel, which rounds in another way.
-            folded = folded.expand(max(len(window), 2), -1, -1, -1)
-            convolved = self.conv(folded.permute(0, 3, 1, 2))[: len(window)].permute(0, 2, 3, 1)
+            convolved = self._convolve(folded.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
             branches[window, rank] = convolved.flatten(1, 2)[:, :length].to(branches.dtype)
         return x + torch.einsum("bk,bktc->btc", strength.softmax(1), branches)
+
+    def _convolve(self, folded: Float[Tensor, "N C R P"]) -> Float[Tensor, "N C R P"]:
+        if self.training:
+            return self.conv(folded)
+        # How torch convolves, and so rounds, hangs on the number of windows, which is that of the
+        # windows in the batch with this period. In blocks of one size a forecast is its own.
+        whole = F.pad(folded, (0, 0, 0, 0, 0, 0, 0, -len(folded) % _BLOCK))
+        return torch.cat([self.conv(block) for block in whole.split(_BLOCK)])[: len(folded)]

@@ -46,10 +46,6 @@ class RunFolder:
             "started": _now(),
             "process": {"id": os.getpid(), "host": socket.gethostname()},
         }
-        self._log_handler = _LogFile(self.path / "train.log", encoding="utf-8")
-        self._log_handler.setFormatter(
-            logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
-        )
 
     def update(self, **entries: Any) -> None:
         """Adds entries to ``manifest.json``."""
@@ -57,6 +53,10 @@ class RunFolder:
         write_json(self.path / "manifest.json", self.manifest)
 
     def __enter__(self) -> "RunFolder":
+        self._log_handler = _LogFile(self.path / "train.log", encoding="utf-8")
+        self._log_handler.setFormatter(
+            logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        )
         logger = logging.getLogger("regimecast")
         self._log_level = logger.level
         if not logger.isEnabledFor(logging.INFO):

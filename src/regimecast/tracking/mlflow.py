@@ -1,7 +1,9 @@
 """MLflow in a local SQLite store, or on a server."""
 
+import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,11 @@ __all__ = ["MlflowTracker"]
 
 _LONGEST_PARAMETER = 500
 """MLflow refuses longer parameter values on some stores."""
+
+_SQLITE = "sqlite:///"
+
+_PATIENCE = 120.0
+"""Seconds to wait for another job that makes the tables."""
 
 _BATCH = 100
 """Parameters that MLflow takes at once."""
@@ -40,11 +47,11 @@ class MlflowTracker(Tracker):
         from mlflow.entities import Param
         from mlflow.tracking import MlflowClient  # 1.5 seconds; only runs that track with it pay
 
-        if self._uri.startswith("sqlite:///"):
-            Path(self._uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-        self._client = MlflowClient(tracking_uri=self._uri)
+        with self._alone():
+            self._client = MlflowClient(tracking_uri=self._uri)
+            experiment = self._experiment_id()
         run = self._client.create_run(
-            self._experiment_id(), run_name=job, tags={"study": study, "folder": str(folder)}
+            experiment, run_name=job, tags={"study": study, "folder": str(folder)}
         )
         self._run_id = run.info.run_id
         params = [
@@ -53,25 +60,31 @@ class MlflowTracker(Tracker):
         for first in range(0, len(params), _BATCH):
             self._client.log_batch(self._run_id, params=params[first : first + _BATCH])
 
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keeps other jobs from making the tables of a new SQLite store at the same time.
+
+        MLflow does not. The lock is SQLite's own, so it goes with a process that dies.
+        """
+        if not self._uri.startswith(_SQLITE):
+            yield
+            return
+        store = Path(self._uri.removeprefix(_SQLITE))
+        store.parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(f"{store}.lock", timeout=_PATIENCE)) as lock:
+            lock.execute("BEGIN EXCLUSIVE")
+            yield
+
     def _experiment_id(self) -> str:
         """The experiment, made where it does not exist."""
-        from mlflow.exceptions import MlflowException
-
+        found = self._client.get_experiment_by_name(self._experiment)
+        if found:
+            return str(found.experiment_id)
         location = self._artifacts
         if "://" not in location:
             location = Path(location).resolve().as_uri()
-        found = self._client.get_experiment_by_name(self._experiment)
-        if found is None:
-            try:
-                return str(
-                    self._client.create_experiment(self._experiment, artifact_location=location)
-                )
-            except MlflowException:
-                found = self._client.get_experiment_by_name(self._experiment)
-                if found is None:
-                    raise
-                # A job beside this one was faster.
-        return str(found.experiment_id)
+        made = self._client.create_experiment(self._experiment, artifact_location=location)
+        return str(made)
 
     @override
     def log_metrics(self, metrics: Mapping[str, float], *, step: int | None = None) -> None:

@@ -60,7 +60,8 @@ class WandbTracker(Tracker):
                 name=job,
                 tags=self._tags,
                 config=dict(config),
-                dir=str(folder),
+                # The service that writes may have another working folder.
+                dir=str(folder.resolve()),
                 # Without it a second run of one process is merged into the first (wandb#1314).
                 reinit="create_new",
                 settings=wandb.Settings(silent=True, console="off"),
@@ -79,7 +80,7 @@ class WandbTracker(Tracker):
     @override
     def log_files(self, paths: list[Path]) -> None:
         # What lies in the run's own folder is uploaded with it; `save` would warn of links instead.
-        for path in paths:
+        for path in paths if self._mode != "disabled" else ():
             shutil.copy2(path, self._run.dir)
 
     @override

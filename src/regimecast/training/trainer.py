@@ -8,16 +8,18 @@ Optimizer, schedule, callbacks and Lightning's own Trainer come from config; not
 decided here but what a config cannot know: where the run's files go, whether anyone watches.
 """
 
-import logging
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
+import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import (
     Checkpoint,
@@ -27,23 +29,29 @@ from lightning.pytorch.callbacks import (
 )
 from lightning.pytorch.loggers import Logger
 from omegaconf import OmegaConf
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.utils.data import DataLoader
 
+from regimecast.core.batch import Batch
 from regimecast.core.config import config_folder, instantiate
-from regimecast.core.errors import ConfigError, did_you_mean
+from regimecast.core.errors import ConfigError
 from regimecast.core.types import Forecast
 from regimecast.data.datamodule import FinancialDataModule
 from regimecast.losses.base import Loss
 from regimecast.training.callbacks.best_weights import BestWeights
 from regimecast.training.callbacks.history import History
+from regimecast.training.checks import check_monitor, check_strategy
 from regimecast.training.lightning import interruptible, quiet
-from regimecast.training.module import METRICS, ForecastModule, Schedule
+from regimecast.training.module import ForecastModule, Schedule
+from regimecast.training.processes import Tell, in_processes
+from regimecast.training.relay import Relay
 from regimecast.training.report import FitReport
+from regimecast.training.seeding import derive_seed, seeded
 
 __all__ = ["ModelTrainer", "Trainable"]
 
-_log = logging.getLogger(__name__)
+_Loader: TypeAlias = DataLoader[Batch]
 
 
 @runtime_checkable
@@ -85,11 +93,12 @@ class ModelTrainer:
 
     def __post_init__(self) -> None:
         for callback in self._callbacks():
-            _check_monitor(getattr(callback, "monitor", None), type(callback).__name__)
+            check_monitor(getattr(callback, "monitor", None), type(callback).__name__)
         self._optimizer()
         if (schedule := self._schedule()) is not None:
-            _check_monitor(schedule.monitor, "scheduler")
+            check_monitor(schedule.monitor, "scheduler")
         instantiate({**self.trainer, "_partial_": True}, key="trainer")
+        check_strategy(self.trainer)
 
     @classmethod
     def default(cls, *, seed: int = 0) -> "ModelTrainer":
@@ -127,35 +136,54 @@ class ModelTrainer:
     def fit_module(self, module: ForecastModule, data: FinancialDataModule) -> FitReport:
         """Trains the module in place; it ends with the best weights, on the CPU.
 
-        Seeding is the caller's: weights were drawn before this.
+        Several devices train in a process each; all else happens here, once. A script that asks for
+        them needs ``if __name__ == "__main__":``, since new processes import it. Seeding is the
+        caller's: weights were drawn before this.
 
         Raises:
             ConfigError: a callback watches validation and the fold has none, or Lightning refuses
                 the config.
             NonFiniteError: the loss became NaN or infinite.
+            ChildProcessError: one of several training processes died.
             KeyboardInterrupt: Ctrl-C; Lightning itself would exit the interpreter.
         """
         started = perf_counter()
+        # Overfitting is asked for in order to see the same batches again.
+        train = data.loader("train", shuffle=not self.trainer.get("overfit_batches"))
+        validation = data.val_dataloader() if len(data.split("validation")) else None
+        if validation is None:
+            self._check_without_validation()
+        with quiet():
+            processes = self._build([], alone=True).num_devices
+        if processes == 1:
+            report = self._fit(module, train, validation, alone=True)
+        else:
+            # A logger stays here: it holds open files and connections.
+            sent = replace(self, logger=None), bool(self.logger), module, train, validation
+            trained = in_processes(processes, partial(_fit_share, *sent), hear=self._log_relayed)
+            report, module.trained_on = trained.report, trained.device
+            module.load_state_dict(trained.state)
+            for logger in self._loggers:
+                logger.finalize("success")
+        return replace(report, seconds=perf_counter() - started)
+
+    def _fit(
+        self, module: ForecastModule, train: _Loader, validation: _Loader | None, *, alone: bool
+    ) -> FitReport:
+        """Lightning's fit in this process, with others of its group unless it is alone."""
         callbacks = self._callbacks()
-        validates = len(data.split("validation")) > 0
-        if not validates:
-            self._check_without_validation(callbacks)
         history = next((c for c in callbacks if isinstance(c, History)), None)
         best = next((c for c in callbacks if isinstance(c, BestWeights)), None)
         if best is not None and self.folder is not None:
             best.folder = self.folder / "checkpoints"
         with quiet(), interruptible():
-            trainer = self._build(callbacks)
-            trainer.fit(
-                module,
-                train_dataloaders=data.train_dataloader(),
-                val_dataloaders=data.val_dataloader() if validates else None,
-            )
+            trainer = self._build(callbacks, alone=alone)
+            trainer.fit(module, train_dataloaders=train, val_dataloaders=validation)
         module.trained_on = trainer.strategy.root_device
         if best is not None:
             best.restore(module)
         return FitReport(
-            seconds=perf_counter() - started,
+            seconds=0.0,
             epochs=trainer.current_epoch,
             best_epoch=best.epoch if best else None,
             best_score=best.score if best else None,
@@ -163,19 +191,37 @@ class ModelTrainer:
             history=history.rows if history else [],
         )
 
-    def _build(self, callbacks: list[Callback]) -> Trainer:
-        progress = any(isinstance(callback, ProgressBar) for callback in callbacks)
+    def _build(self, callbacks: list[Callback], *, alone: bool) -> Trainer:
+        config = dict(self.trainer)
+        if alone and isinstance(config.get("strategy"), str):
+            config["strategy"] = "auto"  # no group of one
         trainer: Trainer = instantiate(
-            self.trainer,
+            config,
             key="trainer",
             callbacks=callbacks,
             logger=self.logger or False,
             default_root_dir=self.folder,
             enable_checkpointing=any(isinstance(c, Checkpoint) for c in callbacks),
-            enable_progress_bar=progress,
+            enable_progress_bar=any(isinstance(c, ProgressBar) for c in callbacks),
             enable_model_summary=False,
+            # Processes and their shares of the data are made here, not by Lightning or a cluster.
+            use_distributed_sampler=False,
+            plugins=[LightningEnvironment()],
         )
         return trainer
+
+    @property
+    def _loggers(self) -> Sequence[Logger]:
+        if isinstance(self.logger, Logger):
+            return [self.logger]
+        return self.logger or []
+
+    def _log_relayed(self, message: tuple[dict[str, float], int | None]) -> None:
+        """Logs what a training process relays."""
+        metrics, step = message
+        for logger in self._loggers:
+            logger.log_metrics(metrics, step)
+            logger.save()
 
     def _callbacks(self) -> list[Callback]:
         made = [
@@ -208,9 +254,8 @@ class ModelTrainer:
         made: partial[Any] = instantiate({**config, "_partial_": True}, key="scheduler")
         return Schedule(made, interval, frequency, monitor)
 
-    def _check_without_validation(self, callbacks: list[Callback]) -> None:
-        schedule = self._schedule()
-        for watcher in (*callbacks, schedule):
+    def _check_without_validation(self) -> None:
+        for watcher in (*self._callbacks(), self._schedule()):
             monitor = getattr(watcher, "monitor", None)
             if monitor is not None and monitor.startswith("val/"):
                 raise ConfigError(
@@ -219,9 +264,29 @@ class ModelTrainer:
                 )
 
 
-def _check_monitor(monitor: str | None, owner: str) -> None:
-    if monitor is not None and monitor not in METRICS:
-        raise ConfigError(
-            f"{owner}: monitor={monitor!r} is never logged.{did_you_mean(monitor, METRICS)} "
-            f"Allowed: {', '.join(METRICS)}"
-        )
+@dataclass(frozen=True, eq=False)
+class _Trained:
+    """What a training process hands back."""
+
+    report: FitReport
+    state: dict[str, Tensor]
+    device: torch.device
+
+
+def _fit_share(
+    trainer: ModelTrainer,
+    logged: bool,
+    module: ForecastModule,
+    train: _Loader,
+    validation: _Loader | None,
+    tell: Tell,
+) -> _Trained:
+    """The work of one of several training processes."""
+    # What came with the work is memory that all processes share. They are to share data, but each
+    # updates weights of its own.
+    module = deepcopy(module)
+    trainer = replace(trainer, logger=Relay(tell) if logged else None)
+    with seeded(derive_seed(trainer.seed, int(os.environ["LOCAL_RANK"]))):
+        report = trainer._fit(module, train, validation, alone=False)
+    state = {name: value.cpu() for name, value in module.state_dict().items()}
+    return _Trained(report, state, module.trained_on)

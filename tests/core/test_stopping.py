@@ -1,0 +1,54 @@
+import os
+import signal
+import threading
+
+import pytest
+
+from regimecast.core.stopping import StopSignals
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_both_signals_interrupt(number: signal.Signals):
+    before = signal.getsignal(number)
+    with StopSignals() as stop:
+        assert stop.received is None
+        with pytest.raises(KeyboardInterrupt, match=number.name):
+            os.kill(os.getpid(), number)
+        assert stop.received == number
+    assert signal.getsignal(number) is before
+
+
+def test_a_sigterm_that_follows_is_ignored_and_a_second_ctrl_c_is_not():
+    with StopSignals() as stop:
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.received == signal.SIGINT
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_what_was_ignored_stays_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with StopSignals() as stop:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert stop.received is None
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_outside_the_main_thread_nothing_happens():
+    errors: list[BaseException] = []
+
+    def body() -> None:
+        try:
+            with StopSignals():
+                pass
+        except ValueError as error:  # what Python says of signals in another thread
+            errors.append(error)
+
+    thread = threading.Thread(target=body)
+    thread.start()
+    thread.join()
+    assert not errors

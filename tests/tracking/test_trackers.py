@@ -1,0 +1,165 @@
+"""What every tracker does, and what each keeps."""
+
+import csv
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from regimecast.core.errors import ConfigError
+from regimecast.tracking.base import INTERRUPTED, Tracker, TrackerRegistry
+from regimecast.tracking.lightning import TrackerLogger
+from tests.tracking.wandb_log import end_service, of_kind
+
+CONFIG = {"model": {"name": "nhits", "blocks": [1, 2]}, "seed": 3, "long": "x" * 9000, "none": None}
+
+
+def make(name: str, folder: Path) -> Tracker:
+    parameters: dict[str, dict[str, Any]] = {
+        "csv": {},
+        "wandb": {"mode": "offline", "project": "p", "entity": None, "tags": ["a"]},
+        "mlflow": {
+            "uri": f"sqlite:///{folder}/store/mlflow.db",
+            "artifacts": str(folder / "artifacts"),
+            "experiment": "e",
+        },
+    }
+    return TrackerRegistry.create(name, **parameters[name])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_service_is_left() -> Iterator[None]:
+    yield
+    end_service()
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "study" / "job"
+    folder.mkdir(parents=True)
+    (folder / "metrics.json").write_text("{}")
+    return folder
+
+
+def track(tracker: Tracker, folder: Path, *, exit_code: int = 0, job: str = "job") -> None:
+    tracker.start(study="study", job=job, config=CONFIG, folder=folder)
+    logger = TrackerLogger(tracker, fold=2)
+    logger.log_metrics({"train/loss": 0.5, "val/loss": math.nan, "epoch": 0.0}, step=7)
+    logger.log_metrics({"train/loss": 0.25, "val/loss": 0.75, "epoch": 1.0}, step=14)
+    tracker.log_metrics({"trading/sharpe": 1.5, "trading/nothing": math.nan})
+    tracker.log_files([folder / "metrics.json"])
+    tracker.finish(exit_code)
+
+
+def test_every_tracker_is_tested_here():
+    assert set(TrackerRegistry.available()) == {"csv", "mlflow", "wandb"}
+
+
+def test_csv_is_a_long_table(run_folder: Path):
+    track(make("csv", run_folder), run_folder)
+    rows = list(csv.reader((run_folder / "metrics.csv").read_text().splitlines()))
+    assert rows == [
+        ["step", "key", "value"],
+        ["0", "fold=2/train/loss", "0.5"],
+        ["1", "fold=2/train/loss", "0.25"],
+        ["1", "fold=2/val/loss", "0.75"],
+        ["", "trading/sharpe", "1.5"],
+    ]
+
+
+def test_csv_can_be_read_while_it_is_written(run_folder: Path):
+    tracker = make("csv", run_folder)
+    tracker.start(study="s", job="j", config={}, folder=run_folder)
+    tracker.log_metrics({"a": 1.0}, step=0)
+    assert "a,1.0" in (run_folder / "metrics.csv").read_text()
+    tracker.finish(1)
+
+
+@pytest.mark.parametrize("exit_code", [0, 1, INTERRUPTED])
+def test_wandb_keeps_config_epochs_summary_and_exit_code(run_folder: Path, exit_code: int):
+    track(make("wandb", run_folder), run_folder, exit_code=exit_code)
+    (run,) = of_kind(run_folder, "run")
+    assert (run.project, run.run_group, run.display_name) == ("p", "study", "job")
+    assert list(run.tags) == ["a"]
+    config = {update.key: json.loads(update.value_json) for update in run.config.update}
+    assert {key: config[key] for key in CONFIG} == CONFIG
+    epochs = [
+        {"/".join(item.nested_key) or item.key: json.loads(item.value_json) for item in row.item}
+        for row in of_kind(run_folder, "history")
+    ]
+    kept = [{key: row.get(f"fold=2/{key}") for key in ("train/loss", "val/loss")} for row in epochs]
+    assert kept == [
+        {"train/loss": 0.5, "val/loss": None},
+        {"train/loss": 0.25, "val/loss": 0.75},
+    ]
+    summary = {u.key: u.value_json for s in of_kind(run_folder, "summary") for u in s.update}
+    assert summary["trading/sharpe"] == "1.5"
+    assert "trading/nothing" not in summary
+    (end,) = of_kind(run_folder, "exit")
+    assert end.exit_code == exit_code
+    assert list((run_folder / "wandb").glob("offline-run-*/files/metrics.json"))
+
+
+def test_two_wandb_runs_of_one_process_stay_two(tmp_path: Path):
+    folders = [tmp_path / name for name in ("one", "two")]
+    for folder in folders:
+        folder.mkdir()
+        (folder / "metrics.json").write_text("{}")
+        track(make("wandb", folder), folder, job=folder.name)
+    runs = [of_kind(folder, "run")[0] for folder in folders]
+    assert runs[0].run_id != runs[1].run_id
+    assert [run.display_name for run in runs] == ["one", "two"]
+
+
+def test_wandb_that_is_disabled_leaves_nothing(run_folder: Path):
+    tracker = TrackerRegistry.create("wandb", mode="disabled", project="p", entity=None, tags=[])
+    track(tracker, run_folder)
+    assert [path.name for path in run_folder.iterdir()] == ["metrics.json"]
+
+
+def test_wandb_online_without_a_login_says_so(run_folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", str(run_folder))
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    tracker = TrackerRegistry.create("wandb", mode="online", project="p", entity=None, tags=[])
+    with pytest.raises(ConfigError, match=r"tracker\.mode=online.*wandb login"):
+        tracker.start(study="s", job="j", config={}, folder=run_folder)
+
+
+def test_wandb_refuses_another_mode():
+    with pytest.raises(ConfigError, match="mode='of' must be one of offline, online, disabled"):
+        TrackerRegistry.create("wandb", mode="of", project="p", entity=None, tags=[])
+
+
+@pytest.mark.filterwarnings(
+    # alembic, MLflow's migrations: https://github.com/mlflow/mlflow/issues
+    "ignore::DeprecationWarning"
+)
+def test_mlflow_can_be_read_back(tmp_path: Path):
+    from mlflow.tracking import MlflowClient
+
+    for job, exit_code in (("good", 0), ("bad", 1), ("stopped", INTERRUPTED)):
+        folder = tmp_path / job
+        folder.mkdir()
+        (folder / "metrics.json").write_text("{}")
+        track(make("mlflow", tmp_path), folder, exit_code=exit_code, job=job)
+    client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path}/store/mlflow.db")
+    experiment = client.get_experiment_by_name("e")
+    runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    status = {name: run.info.status for name, run in runs.items()}
+    assert status == {"good": "FINISHED", "bad": "FAILED", "stopped": "KILLED"}
+    run = runs["good"]
+    assert run.data.params["model.name"] == "nhits"
+    assert run.data.params["model.blocks"] == "[1, 2]"
+    assert run.data.params["none"] == "None"
+    assert len(run.data.params["long"]) == 500
+    assert run.data.tags["study"] == "study"
+    assert run.data.metrics == {
+        "fold-2/train/loss": 0.25, "fold-2/val/loss": 0.75, "trading/sharpe": 1.5,
+    }  # fmt: skip
+    losses = client.get_metric_history(run.info.run_id, "fold-2/train/loss")
+    assert [(m.step, m.value) for m in losses] == [(0, 0.5), (1, 0.25)]
+    assert [f.path for f in client.list_artifacts(run.info.run_id)] == ["metrics.json"]
+    assert (tmp_path / "artifacts").is_dir()
