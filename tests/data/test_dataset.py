@@ -113,7 +113,7 @@ def test_a_batch_equals_windows_cut_one_by_one(
         for h in range(horizon):
             ahead = row + h + 1
             inside = ahead < len(raw["asset"]) and bool(raw["asset"][ahead] == raw["asset"][row])
-            assert bool(batch.mask[i, h]) is inside
+            assert bool(batch.mask[i, h]) == inside
             expected = (
                 (raw["series"][ahead] - raw["series"][row]) / raw["scale"][row] if inside else 0.0
             )

@@ -107,4 +107,4 @@ class _PeriodBlock(nn.Module):
         # How torch convolves, and so rounds, hangs on the number of windows, which is that of the
         # windows in the batch with this period. In blocks of one size a forecast is its own.
         whole = F.pad(folded, (0, 0, 0, 0, 0, 0, 0, -len(folded) % _BLOCK))
-        return torch.cat([self.conv(block) for block in whole.split(_BLOCK)])[: len(folded)]
+        return torch.cat([self.conv(block) for block in torch.split(whole, _BLOCK)])[: len(folded)]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 __all__ = ["interruptible", "quiet"]
 
-# Of Lightning's two names, the one that was imported last speaks; neuralforecast imports the old one.
+# Of Lightning's two packages the one imported last speaks; neuralforecast imports the old one.
 _LOGGERS = ("lightning.pytorch", "lightning.fabric", "pytorch_lightning", "lightning_fabric")
 _HARMLESS = (
     # Gathering a batch in the main process is faster than sending it between processes.
