@@ -5,10 +5,10 @@
 Writes results.csv (one row per comparison) and prints the tables of the README.
 
 Every run forecasts the same origins, so runs are compared origin by origin. The pinball loss of an
-origin is averaged over steps, levels and seeds; the difference of two treatments is averaged over the
-origins of a regime. Intervals are 95 % percentile intervals of a stationary bootstrap (Politis and
-Romano 1994, JASA 89) over the time-ordered origins, 2,000 draws, mean block 21 bars: neighbouring
-origins share most of their future, and crashes come in spells.
+origin is averaged over steps, levels and seeds; the difference of two treatments is averaged over
+the origins of a regime. Intervals are 95 % percentile intervals of a stationary bootstrap (Politis
+and Romano 1994, JASA 89) over the time-ordered origins, 2,000 draws, mean block 21 bars: neighbours
+share most of their future, and crashes come in spells.
 """
 
 import argparse

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from threadpoolctl import threadpool_limits
 
 from regimecast.core.types import Forecast
 from regimecast.data.datamodule import FinancialDataModule
@@ -37,9 +38,16 @@ class Fitted:
         return self.model.predict(self.data, "all")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _one_blas_thread() -> Iterator[None]:
+    """Matrices this small lose time to threads."""
+    with threadpool_limits(1, user_api="blas"):
+        yield
+
+
 @pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    """Networks this small lose time to threads, and building classes sets torch's anew."""
+def _one_torch_thread() -> None:
+    """The same for networks, before each test: labelling barriers sets torch's threads anew."""
     torch.set_num_threads(1)
 
 

@@ -63,9 +63,10 @@ class Started:
             assert time.monotonic() < deadline, f"no {what}:\n{self.err.read_text()}"
             time.sleep(0.02)
 
-    def signal(self, number: signal.Signals) -> None:
+    def signal(self, number: signal.Signals, *, group: bool = False) -> None:
+        """Sends a signal to it, or to all its processes too, as a terminal's Ctrl-C does."""
         assert self.process.pid is not None
-        os.kill(self.process.pid, number)
+        (os.killpg if group else os.kill)(self.process.pid, number)
 
     def end(self) -> Ended:
         self.process.join(60)
@@ -77,6 +78,7 @@ class Started:
 
 
 def _command(arguments: list[str], out: str, err: str) -> None:
+    os.setpgid(0, 0)
     for path, stream in ((out, 1), (err, 2)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
     from regimecast.cli import main

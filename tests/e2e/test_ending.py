@@ -42,7 +42,7 @@ def test_a_stopped_run_says_interrupted(
 ):
     started = start("train", *ENDLESS)
     started.wait_for(trains(STUDY), "first epoch")
-    started.signal(number)
+    started.signal(number, group=number == signal.SIGINT)
     ended = started.end()
     assert ended.code == code, ended.err
     assert "error: interrupted" in ended.err

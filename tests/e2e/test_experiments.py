@@ -13,6 +13,7 @@ from tests.e2e.command import Ended, run_folders
 EXPERIMENTS = sorted((config_folder() / "experiment").glob("*.yaml"))
 
 SMALL = (
+    "model=lstm",
     "debug=fast",
     "tracker=csv",
     "trainer.accelerator=cpu",
@@ -34,7 +35,15 @@ def test_there_are_experiments():
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
-def test_it_runs(command: Callable[..., Ended], path: Path):
+def test_it_runs(
+    command: Callable[..., Ended],
+    path: Path,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    if "REGIMECAST_SHARED_DATA" in path.read_text():
+        data = request.getfixturevalue("shared_data")
+        monkeypatch.setenv("REGIMECAST_SHARED_DATA", str(data))
     choices = [f"{key}={value}" for key, value in swept(path).items()]
     ended = command("train", f"experiment={path.stem}", *choices, *SMALL)
     assert ended.code == 0, ended.err

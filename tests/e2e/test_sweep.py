@@ -5,6 +5,8 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from regimecast.core.files import read_json
 from regimecast.tracking.folder import read_status
 from tests.e2e.command import ENDLESS, TINY, Ended, Started, run_folders, trains
@@ -73,10 +75,13 @@ def test_a_typo_in_one_job_stops_the_sweep_before_the_first(command: Callable[..
     assert not Path("runs/study").exists() or not run_folders(STUDY)
 
 
-def test_a_stopped_sweep_stops_its_jobs_and_starts_no_other(start: Callable[..., Started]):
+@pytest.mark.parametrize("group", [True, False], ids=["terminal", "kill"])
+def test_a_stopped_sweep_stops_its_jobs_and_starts_no_other(
+    start: Callable[..., Started], group: bool
+):
     started = start("train", "-m", *ENDLESS, "seed=1,2,3,4", "hydra.launcher.n_jobs=2")
     started.wait_for(trains(STUDY, 2), "first epoch of two jobs")
-    started.signal(signal.SIGINT)
+    started.signal(signal.SIGINT, group=group)
     ended = started.end()
     assert ended.code == 130
     assert "error: interrupted" in ended.err

@@ -22,6 +22,7 @@ from regimecast.core.types import DataSpec, Outcomes, Samples, Task
 from regimecast.data.dataset import TimeSeriesDataset
 from regimecast.data.dealing import DealtBatches
 from regimecast.data.market import MarketData
+from regimecast.data.panel import Role
 from regimecast.data.scaling import FeatureScaler
 from regimecast.data.windows import WindowSource
 from regimecast.regimes.base import RegimeLabeller
@@ -46,6 +47,7 @@ class _Fitted:
 
     scaler: FeatureScaler
     scheduled: FeatureScaler
+    static: FeatureScaler
     regime: RegimeLabeller
 
 
@@ -217,16 +219,18 @@ class FinancialDataModule(LightningDataModule):
             return self._given
         interval = self.fold.train_interval
         market = self.market
-        known = self.spec.known
+        known, static = self.spec.known, self.spec.static
+        given = sum(column.role is Role.STATIC for column in market.bars.columns)
         channels = (
             (market.past[:, 1:], self.spec.past[1:]),
             (market.scheduled, known[len(known) - market.scheduled.shape[1] :]),
+            (market.static[market.bars.asset_of_row, :given], static[:given]),
         )
-        scaler, scheduled = (
+        scalers = (
             FeatureScaler.fit(values, market.bars.time, names, interval=interval, clip=self._clip)
             for values, names in channels
         )
-        return _Fitted(scaler, scheduled, self._regime.fit(market.bars, interval))
+        return _Fitted(*scalers, regime=self._regime.fit(market.bars, interval))
 
     @cached_property
     def _regime_codes(self) -> Int[np.ndarray, " R"]:
@@ -235,6 +239,9 @@ class FinancialDataModule(LightningDataModule):
     @cached_property
     def _source(self) -> WindowSource:
         market = self.market
+        static = market.static.copy()
+        given = len(self._fitted.static.mean)
+        static[:, :given] = self._fitted.static.scale(static[:, :given])
         return WindowSource(
             spec=self.spec,
             past=market.past,
@@ -243,7 +250,7 @@ class FinancialDataModule(LightningDataModule):
             known=market.known,
             known_index=market.known_index,
             scheduled=market.scheduled,
-            static=market.static,
+            static=static,
             asset_of_row=market.bars.asset_of_row,
             scaler=self.scaler,
             scheduled_scaler=self._fitted.scheduled,

@@ -35,6 +35,7 @@ class MarketData:
     scheduled: Float[np.ndarray, "R Fa"]
     """Columns of the source that are known ahead, unscaled."""
     static: Float[np.ndarray, "A Fs"]
+    """Static columns of the source, unscaled, NaN for an asset without bars; then the indicators."""
     spec: DataSpec
     lookback: int
     """Bars before a window's first row that its features or target scale read."""
@@ -197,9 +198,10 @@ def _static_channels(
     bars: Panel, asset_identity: bool
 ) -> tuple[tuple[str, ...], Float[np.ndarray, "A Fs"]]:
     """Static columns of the source, and one indicator per asset where wanted."""
-    first = bars.offsets[:-1]
+    listed = np.diff(bars.offsets) > 0
+    first = np.where(listed, bars.offsets[:-1], 0)
     names = list(_names(bars, Role.STATIC))
-    parts = [_standardised(bars.actual(name)[first]) for name in names]
+    parts = [np.where(listed, bars.actual(name)[first], np.nan) for name in names]
     if asset_identity and bars.n_assets > 1:
         names += [f"asset={asset}" for asset in bars.assets]
         parts += list(np.eye(bars.n_assets))
@@ -218,10 +220,3 @@ def _check_columns(bars: Panel) -> None:
             f"columns without any value: {', '.join(empty)}. Leave them out of the data, for files "
             f"with 'data.columns={{{empty[0]}: null}}'"
         )
-
-
-def _standardised(values: Float[np.ndarray, " A"]) -> Float[np.ndarray, " A"]:
-    """Relative to the other assets; 0 where all are the same or the value is missing."""
-    spread = np.nanstd(values)
-    scaled = (values - np.nanmean(values)) / (spread if spread > 0 else 1.0)
-    return np.nan_to_num(scaled)

@@ -69,6 +69,10 @@ class FeatureScaler:
         """What centred values are multiplied by."""
         return 1 / self.std
 
+    def scale(self, values: Float[np.ndarray, "N F"]) -> Float[np.ndarray, "N F"]:
+        """Scaled values within ±clip; a missing one becomes 0, the training mean."""
+        return np.clip(np.nan_to_num((values - self.mean) * self.factor), -self.clip, self.clip)
+
     def check(self, earliest: np.datetime64) -> None:
         """Raises `LeakageError` if rows before the fitted interval would be scaled with it."""
         if earliest < self.interval.start:
