@@ -219,18 +219,18 @@ class FinancialDataModule(LightningDataModule):
             return self._given
         interval = self.fold.train_interval
         market = self.market
-        known, static = self.spec.known, self.spec.static
+        known = self.spec.known
         given = sum(column.role is Role.STATIC for column in market.bars.columns)
         channels = (
             (market.past[:, 1:], self.spec.past[1:]),
             (market.scheduled, known[len(known) - market.scheduled.shape[1] :]),
-            (market.static[market.bars.asset_of_row, :given], static[:given]),
+            (market.static[market.bars.asset_of_row, :given], self.spec.static[:given]),
         )
-        scalers = (
+        scaler, scheduled, static = (
             FeatureScaler.fit(values, market.bars.time, names, interval=interval, clip=self._clip)
             for values, names in channels
         )
-        return _Fitted(*scalers, regime=self._regime.fit(market.bars, interval))
+        return _Fitted(scaler, scheduled, static, self._regime.fit(market.bars, interval))
 
     @cached_property
     def _regime_codes(self) -> Int[np.ndarray, " R"]:

@@ -35,7 +35,7 @@ class MarketData:
     scheduled: Float[np.ndarray, "R Fa"]
     """Columns of the source that are known ahead, unscaled."""
     static: Float[np.ndarray, "A Fs"]
-    """Static columns of the source, unscaled, NaN for an asset without bars; then the indicators."""
+    """Static columns of the source, unscaled and NaN for an asset without bars, then indicators."""
     spec: DataSpec
     lookback: int
     """Bars before a window's first row that its features or target scale read."""
