@@ -102,19 +102,3 @@ def test_a_killed_job_is_reported_and_the_next_one_runs(start: Callable[..., Sta
     assert "the process died with signal SIGKILL" in ended.err
     assert [read_status(run) for run in run_folders(STUDY)] == ["interrupted", "finished"]
     assert "interrupted" in ended.out
-
-
-def test_a_killed_sweep_leaves_its_job_to_finish_and_its_folders_whole(
-    start: Callable[..., Started],
-):
-    started = start("train", "-m", *ENDLESS, "seed=1,2")
-    started.wait_for(trains(STUDY), "first epoch")
-    started.signal(signal.SIGKILL)
-    started.end()
-    (run,) = run_folders(STUDY)
-    process = read_json(run / "manifest.json")["process"]["id"]
-    assert read_status(run) == "running"
-    os.kill(process, signal.SIGTERM)
-    while read_status(run) == "running":
-        pass
-    assert read_json(run / "manifest.json")["status"] == "interrupted"
