@@ -13,8 +13,9 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -210,14 +211,24 @@ def _work(sender: Connection, job: _Job, threads: int) -> None:
 
     torch.set_num_threads(threads)
     configure_logging()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     with sender, StopSignals():
         try:
             result = execute(job.config, overrides=job.overrides, number=job.number)
             sender.send({"folder": str(result.folder)})
         except KeyboardInterrupt:
-            sender.send({"error": "interrupted"})
+            with suppress(BrokenPipeError):  # a sweep that was killed listens no more
+                sender.send({"error": "interrupted"})
         except Exception as error:  # noqa: BLE001  # the run's manifest has the traceback
             sender.send({"error": f"{type(error).__name__}: {error}"})
+
+
+def _end_with_parent() -> None:
+    """Ends this job as interrupted when its sweep was killed: nobody waits for it any more."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _ending(exit_code: int | None) -> str:
