@@ -3,39 +3,16 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import pytest
 import torch
 from threadpoolctl import threadpool_limits
 
-from regimecast.core.types import Forecast
-from regimecast.data.datamodule import FinancialDataModule
-from regimecast.models.base import BaseTimeSeriesModel
-from regimecast.training.report import FitReport
-from tests.contracts.builders import CASES, Case, build_data, quick_trainer
+from tests.contracts.builders import CASES, Case
+from tests.contracts.fitting import Fitted, fit
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """A trained model and what it says; contracts share it and leave it as it is."""
-
-    case: Case
-    data: FinancialDataModule
-    model: BaseTimeSeriesModel
-    report: FitReport
-
-    @cached_property
-    def test(self) -> Forecast:
-        return self.model.predict(self.data, "test")
-
-    @cached_property
-    def all(self) -> Forecast:
-        return self.model.predict(self.data, "all")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -53,11 +30,8 @@ def _one_torch_thread() -> None:
 
 @pytest.fixture(scope="module", params=CASES, ids=str)
 def fitted(request: pytest.FixtureRequest) -> Fitted:
-    case: Case = request.param
-    data = build_data(case.task)
-    torch.set_num_threads(1)
-    model = case.make()
-    return Fitted(case, data, model, model.fit(data, quick_trainer()))
+    """Of every model and task; fitted once in a process, whichever contracts share it."""
+    return fit(request.param)
 
 
 @pytest.fixture(scope="session")

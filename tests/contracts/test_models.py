@@ -3,16 +3,15 @@
 A model is in these tests by being in the registry: a new .py and .yaml need no edit here. Each is
 fitted once per task on a small real fold; the contracts share it.
 
-Forecasts are compared bit by bit. They may not hang on the batch size, on the split, on which other
-windows are forecast at the same time, or on bars that came later; networks and matrix products keep
-that by working in blocks of one size in order of time. It holds on one machine with one number of
-threads; across machines floats may differ in the last digits.
+Forecasts are compared bit by bit, on one machine with one number of threads. They may not hang on
+the batch size of training or on bars that came later: networks and matrix products work in blocks
+of one size, networks in order of time, so that later bars change neither the block that a window is
+in nor its place there. Only where other windows come before it, as in another split, may a forecast
+differ by rounding, since libraries multiply matrices by where they lie in memory.
 """
 
-import copy
 import random
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,23 +21,19 @@ import torch
 
 from regimecast.core.errors import SpecError
 from regimecast.core.hashing import hash_array
-from regimecast.core.types import Forecast, ForecastKind, Task
+from regimecast.core.types import ForecastKind, Task
 from regimecast.data.dataset import TimeSeriesDataset
-from regimecast.losses.regime_weighted import RegimeWeightedLoss
-from regimecast.models.base import BaseTimeSeriesModel, ModelRegistry, load_model
+from regimecast.models.base import ModelRegistry, load_model
 from regimecast.models.baseline import Baseline
-from regimecast.models.neural import NeuralModel
-from regimecast.training.seeding import seeded
 from tests.contracts.builders import (
     CASES,
     Case,
-    Edited,
     build_data,
     build_market,
     packaged,
     quick_trainer,
 )
-from tests.contracts.conftest import Fitted
+from tests.contracts.fitting import Fitted, refit, same
 
 LEARNERS = [case for case in CASES if not issubclass(case.kind, Baseline)]
 """Baselines declare themselves by their base class: they take a few numbers from training."""
@@ -61,17 +56,6 @@ OVERFIT: dict[str, Any] = {
     "epochs": 200,
 }
 """Room to learn a batch by heart, by the parameter's name; dropout is off besides."""
-
-
-def same(one: Forecast, other: Forecast) -> bool:
-    return np.array_equal(one.values, other.values)
-
-
-def refit(fitted: Fitted, **given: TimeSeriesDataset) -> Forecast:
-    """Test forecast of a fresh model of the same seed, trained on other splits."""
-    model = fitted.case.make()
-    model.fit(build_data(fitted.case.task, **given), quick_trainer())
-    return model.predict(fitted.data, "test")
 
 
 # Shapes
@@ -110,10 +94,14 @@ def test_the_batch_size_does_not_matter(fitted: Fitted, batch_size: int) -> None
     assert same(fitted.model.predict(data, "test"), fitted.test)
 
 
-def test_a_window_has_one_forecast_in_whatever_split(fitted: Fitted) -> None:
-    rows = fitted.data.split("all").samples.row
-    place = np.searchsorted(rows, fitted.data.split("test").samples.row)
-    assert same(fitted.all.take(place), fitted.test)
+def test_a_window_has_one_forecast_in_whatever_company(fitted: Fitted) -> None:
+    """Up to rounding: among all windows, among those of a split, and alone as in daily use."""
+    test, rows = fitted.data.split("test"), fitted.data.split("all").samples.row
+    among_all = fitted.all.take(np.searchsorted(rows, test.samples.row))
+    np.testing.assert_allclose(among_all.values, fitted.test.values, rtol=1e-4, atol=1e-6)
+    single = TimeSeriesDataset(test.source, test.samples.take(np.array([-1])))
+    alone = fitted.model.predict(build_data(fitted.case.task, test=single), "test")
+    np.testing.assert_allclose(alone.values, fitted.test.values[-1:], rtol=1e-4, atol=1e-6)
 
 
 def test_an_empty_split_has_an_empty_forecast(fitted: Fitted) -> None:
@@ -197,128 +185,14 @@ def test_a_saved_model_says_the_same(
         assert (tmp_path / path.name).exists()
 
 
-# Masks and weights
+# Reports and refusals
 
 
-def garbled(data: TimeSeriesDataset, value: float, *, weightless: bool) -> Edited:
-    """The dataset with this value in every cell that must not count.
-
-    The last fifth of samples has unknown targets, from the second step on if there is one; every
-    seventh sample has weight 0.
-    """
-    target, mask = (part.copy() for part in data.targets())
-    step = 1 if data.spec.horizon > 1 else 0
-    mask[-len(mask) // 5 :, step:] = False
-    weight = data.weight[:, 0].copy()
-    if weightless:
-        weight[::7] = 0.0
-    target[~mask | (weight == 0)[:, None]] = value
-    return Edited(data, target=target, mask=mask, weight=weight)
-
-
-def test_masked_cells_and_samples_of_weight_0_do_not_count(fitted: Fitted) -> None:
-    weightless = fitted.model.capabilities.sample_weight
-    values = (0.0, 2.0) if fitted.case.task is Task.CLASSIFICATION else (-50.0, 7.0)
-    one, other = (
-        refit(
-            fitted,
-            train=garbled(fitted.data.split("train"), value, weightless=weightless),
-            validation=garbled(fitted.data.split("validation"), value, weightless=False),
-        )
-        for value in values
-    )
-    assert same(one, other)
-    assert not same(one, fitted.test)
-
-
-def test_weight_2_is_two_copies(fitted: Fitted) -> None:
-    """At the forecasts; for networks, whose batches would differ, at the gradient of one batch."""
-    if not fitted.model.capabilities.sample_weight:
-        pytest.skip("does not use weights")
-    train = fitted.data.split("train")
-    counts = 1 + np.arange(len(train)) % 2
-    copied = np.repeat(np.arange(len(train)), counts)
-    if isinstance(fitted.model, NeuralModel):
-        heavy = gradient(fitted.model, Edited(train, weight=counts.astype(float)), np.arange(48))
-        twice = gradient(fitted.model, train, copied[: counts[:48].sum()])
-        torch.testing.assert_close(heavy, twice, rtol=1e-6, atol=1e-6)
-    else:
-        copies = TimeSeriesDataset(train.source, train.samples.take(copied))
-        heavy_fit = refit(fitted, train=Edited(train, weight=counts.astype(float)))
-        assert same(heavy_fit, refit(fitted, train=copies))
-
-
-def gradient(model: NeuralModel, data: TimeSeriesDataset, positions: np.ndarray) -> torch.Tensor:
-    """Gradient of the weighted sum of losses over a batch, in float64."""
-    with seeded(0):
-        network = model.build_network().double().eval()
-    reducer = RegimeWeightedLoss(copy.deepcopy(model.loss).double())
-    batch = data.gather(torch.from_numpy(positions))
-    double = {k: v.double() for k, v in vars(batch).items() if v.is_floating_point()}
-    batch = replace(batch, **double)
-    total, _ = reducer.parts(network(batch), batch)
-    parameters = [p for p in network.parameters() if p.requires_grad]
-    return torch.cat([g.flatten() for g in torch.autograd.grad(total, parameters)])
-
-
-# Time
-
-
-@pytest.mark.parametrize("row", [60, 130, 216])
-def test_forecasts_do_not_change_when_the_data_end_earlier(fitted: Fitted, row: int) -> None:
-    """Data that end at t: same origins up to t, same bits."""
-    end = fitted.data.market.bars.time[row]
-    shorter = fitted.model.predict(fitted.data.at(fitted.data.market.until(end)), "all")
-    expected = fitted.all.take(fitted.all.origin <= end)
-    assert len(expected) > 0
-    assert np.array_equal(shorter.origin, expected.origin)
-    assert np.array_equal(shorter.asset, expected.asset)
-    assert same(shorter, expected)
-
-
-# Capabilities
-
-
-@pytest.mark.parametrize("kind", ["past", "known", "static"])
-def test_channels_are_used_as_declared(fitted: Fitted, kind: str) -> None:
-    model, market = fitted.model, fitted.data.market
-    turned = replace(market, **{kind: getattr(market, kind)[::-1].copy()})
-
-    def ignores(model: BaseTimeSeriesModel) -> bool:
-        other = model.predict(fitted.data.at(turned), "all")
-        return same(other, model.predict(fitted.data, "all"))
-
-    if not getattr(model.capabilities, kind):
-        assert ignores(model)
-    elif ignores(model):
-        # Trees pass over a channel that tells them little; not over one that is the target.
-        model = fitted.case.make()
-        splits = {name: planted(fitted.data.split(name), kind) for name in ("train", "validation")}
-        model.fit(build_data(fitted.case.task, **splits), quick_trainer())
-        assert not ignores(model)
-
-
-def planted(data: TimeSeriesDataset, kind: str) -> Edited:
-    """The dataset with a target that one channel of a kind tells."""
-    batch = data.gather(torch.arange(len(data)))
-    channels = {
-        "past": batch.past[:, -1, 1],
-        "known": batch.known[:, -1, 0],
-        "static": batch.static[:, 0],
-    }
-    channel = channels[kind][:, None].numpy()
-    target = np.where(channel > channel.mean(), np.float32(2), np.float32(0))
-    return Edited(data, target=np.repeat(target, data.spec.horizon, axis=1))
-
-
-def test_unused_channels_are_named(fitted: Fitted) -> None:
-    able, spec = fitted.model.capabilities, fitted.data.spec
-    expected = (
-        *(() if able.past else spec.past[1:]),
-        *(() if able.known else spec.known),
-        *(() if able.static else spec.static),
-    )
-    assert fitted.report.unused == fitted.model.unused == expected
+def test_every_history_has_its_epochs(fitted: Fitted) -> None:
+    report = fitted.report
+    assert report.seconds > 0
+    assert len(report.history) == report.epochs
+    assert report.best_epoch is None or 0 <= report.best_epoch < report.epochs
 
 
 @pytest.mark.parametrize("case", UNDECLARED, ids=str)
@@ -327,10 +201,3 @@ def test_a_task_that_is_not_declared_is_refused(case: Case) -> None:
     params = {**packaged("model", case.name), "loss": packaged("loss", name)}
     with pytest.raises(SpecError, match=f"{case.name!r} cannot do task={case.task}"):
         ModelRegistry.create(params.pop("name"), spec=build_market(case.task).spec, **params)
-
-
-def test_every_history_has_its_epochs(fitted: Fitted) -> None:
-    report = fitted.report
-    assert report.seconds > 0
-    assert len(report.history) == report.epochs
-    assert report.best_epoch is None or 0 <= report.best_epoch < report.epochs

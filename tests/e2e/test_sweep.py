@@ -40,6 +40,7 @@ def test_a_sweep_runs_every_job_in_a_process_of_its_own(command: Callable[..., E
     # A job of a sweep is bit for bit the run by itself.
     assert command("train", *TINY, "model=lstm", "seed=2", "study=alone").code == 0
     alone = read_json(run_folders(Path("runs/alone"))[0] / "manifest.json")
+    assert alone["environment"]["threads"] == made[3]["environment"]["threads"]
     assert alone["hashes"] == made[3]["hashes"]
     assert alone["config_sha256"] == made[3]["config_sha256"]
 

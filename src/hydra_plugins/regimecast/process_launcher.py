@@ -137,7 +137,7 @@ class _Processes:
     """Runs jobs, each in a process, a few at a time.
 
     Args:
-        at_a_time: processes beside each other; they share the cores equally.
+        at_a_time: processes beside each other; they share the threads equally.
         total: jobs of the sweep.
     """
 
@@ -149,7 +149,6 @@ class _Processes:
         if hasattr(self._context, "set_forkserver_preload"):
             self._context.set_forkserver_preload(["regimecast.experiment"])
         self._at_a_time = at_a_time
-        self._threads = max(1, (os.cpu_count() or 1) // at_a_time)
         self._total = total
         self._running: set[BaseProcess] = set()
         self._stopping = threading.Event()
@@ -170,7 +169,7 @@ class _Processes:
         _log.info("job %d of %d: %s", job.number + 1, self._total, job.title)
         started = time.perf_counter()
         receiver, sender = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=_work, args=(sender, job, self._threads))
+        process = self._context.Process(target=_work, args=(sender, job, self._at_a_time))
         process.start()
         self._running.add(process)
         if self._stopping.is_set():
@@ -202,14 +201,15 @@ class _Processes:
             process.kill()
 
 
-def _work(sender: Connection, job: _Job, threads: int) -> None:
+def _work(sender: Connection, job: _Job, at_a_time: int) -> None:
     """Body of a job's process."""
     import torch
 
     from regimecast.cli import configure_logging
     from regimecast.experiment import execute
 
-    torch.set_num_threads(threads)
+    # A share of what a run by itself would take: the number of threads can change the last bits.
+    torch.set_num_threads(max(1, torch.get_num_threads() // at_a_time))
     configure_logging()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with sender, StopSignals():
