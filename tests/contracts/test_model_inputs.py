@@ -14,10 +14,13 @@ from regimecast.core.types import Task
 from regimecast.data.dataset import TimeSeriesDataset
 from regimecast.losses.regime_weighted import RegimeWeightedLoss
 from regimecast.models.base import BaseTimeSeriesModel
+from regimecast.models.baseline import Baseline
 from regimecast.models.neural import NeuralModel
 from regimecast.training.seeding import seeded
-from tests.contracts.builders import Edited, build_data, quick_trainer
+from tests.contracts.builders import CASES, Case, Edited, build_data, quick_trainer
 from tests.contracts.fitting import Fitted, refit, same
+
+ON_ROWS = [c for c in CASES if not issubclass(c.kind, NeuralModel | Baseline)]
 
 # Masks and weights
 
@@ -70,6 +73,21 @@ def test_weight_2_is_two_copies(fitted: Fitted) -> None:
         heavy_fit = refit(fitted, train=Edited(train, weight=counts.astype(float)))
         assert same(heavy_fit, refit(fitted, train=copies))
         assert not same(heavy_fit, fitted.test)
+
+
+@pytest.mark.parametrize("case", ON_ROWS, ids=str)
+def test_certainty_and_uneven_weights_do_not_stop_training(case: Case) -> None:
+    """Where one channel tells the target, curvature falls to 0; LightGBM once gave up there."""
+    own = build_data(case.task)
+    easy = {name: planted(own.split(name), "past") for name in ("train", "validation")}
+    target, _ = easy["train"].targets()
+    uneven = Edited(easy["train"], target=target, weight=1.0 + np.arange(len(target)) % 2)
+    data = build_data(case.task, train=uneven, validation=easy["validation"])
+    model = case.make({"rounds": 60})
+    model.fit(data, quick_trainer())
+    point = model.predict(data, "train").point()
+    high = target > target.mean()
+    assert (point / uneven.scale)[high].mean() > (point / uneven.scale)[~high].mean()
 
 
 def gradient(model: NeuralModel, data: TimeSeriesDataset, positions: np.ndarray) -> torch.Tensor:
@@ -130,8 +148,9 @@ def planted(data: TimeSeriesDataset, kind: str) -> Edited:
         "known": batch.known[:, -1, 0],
         "static": batch.static[:, 0],
     }
-    channel = channels[kind][:, None].numpy()
-    target = np.where(channel > channel.mean(), np.float32(2), np.float32(0))
+    target = channels[kind][:, None].numpy() - channels[kind].mean().item()
+    if data.spec.task is Task.CLASSIFICATION:
+        target = np.where(target > 0, np.float32(2), np.float32(0))
     return Edited(data, target=np.repeat(target, data.spec.horizon, axis=1))
 
 
