@@ -144,6 +144,16 @@ def test_a_column_without_values_is_named() -> None:
         build_market(replace(bars, values=values))
 
 
+def test_data_may_end_before_a_column_starts() -> None:
+    bars = random_panel(60, extra=(Column("news"),))
+    values = bars.values.copy()
+    values[:50, -1] = np.nan
+    market = build_market(replace(bars, values=values))
+    earlier = market.until(bars.time[45])
+    rows = np.arange(earlier.bars.n_rows)
+    np.testing.assert_array_equal(earlier.past[rows], market.past[rows])
+
+
 def test_a_column_may_not_have_the_name_of_a_feature() -> None:
     with pytest.raises(DataError, match=r"candle_body.*names of features"):
         build_market(random_panel(60, extra=(Column("candle_body"),)))

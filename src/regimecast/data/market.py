@@ -63,6 +63,17 @@ class MarketData:
             DataError: a column is missing, or no asset is long enough for one window.
         """
         _check_columns(bars)
+        return cls._computed(bars, pipeline, target, context_length, asset_identity)
+
+    @classmethod
+    def _computed(
+        cls,
+        bars: Panel,
+        pipeline: FeaturePipeline,
+        target: Target,
+        context_length: int,
+        asset_identity: bool,
+    ) -> "MarketData":
         table = pipeline.compute(bars)
         series = target.compute(bars)
         given = _names(bars, Role.PAST)
@@ -160,12 +171,13 @@ class MarketData:
 
     def until(self, end: np.datetime64) -> "MarketData":
         """The same features and target computed as if the data had ended at `end`."""
-        return MarketData.build(
+        # No check of columns: one that starts late has no value yet in the earlier data.
+        return MarketData._computed(
             self.bars.until(end),
-            pipeline=self.pipeline,
-            target=self.target_rule,
-            context_length=self.spec.context_length,
-            asset_identity=any(name.startswith("asset=") for name in self.spec.static),
+            self.pipeline,
+            self.target_rule,
+            self.spec.context_length,
+            any(name.startswith("asset=") for name in self.spec.static),
         )
 
     @cached_property
