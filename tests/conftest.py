@@ -1,12 +1,17 @@
 """Fixtures shared by every test."""
 
 import os
+import signal
 from pathlib import Path
 
 # Workers run side by side: one thread each, or they fight for the cores. Set before torch loads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+
+# A suite that was started in the background (by `nohup`, or `&` in a script) inherits an ignored
+# Ctrl-C, and so would every process that the tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

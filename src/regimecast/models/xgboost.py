@@ -16,9 +16,6 @@ from regimecast.models.stepwise import Curve, Part
 from regimecast.models.tabular import Rows
 
 __all__ = ["XGBoost"]
-import os
-
-BINS = int(os.environ.get("BINS", "256"))
 
 
 @ModelRegistry.register("xgboost")
