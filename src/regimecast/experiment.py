@@ -51,14 +51,20 @@ def run(*overrides: str) -> RunResult:
 
 
 def execute(
-    config: Mapping[str, Any], *, overrides: Sequence[str] = (), number: int | None = None
+    config: Mapping[str, Any],
+    *,
+    overrides: Sequence[str] = (),
+    number: int | None = None,
+    distinct: Sequence[str] | None = None,
 ) -> RunResult:
     """One run of a resolved config.
 
     Args:
         config: plain values with the keys of ``conf/train.yaml``.
-        overrides: what the user changed; names the job.
+        overrides: what the user changed.
         number: number of the job in a sweep.
+        distinct: those overrides that tell the jobs of a sweep apart, which name the job; all of
+            them where left out.
 
     Raises:
         RegimecastError: config or data are not usable; nothing was trained.
@@ -67,7 +73,7 @@ def execute(
     # sweep leaves one in any case, so that the leaderboard lists it.
     parts = Assembly.from_config(config) if number is None else None
     study = Path(str(config["runs"])) / str(config["study"])
-    run_folder = RunFolder(study, job_name(overrides, number))
+    run_folder = RunFolder(study, job_name(overrides if distinct is None else distinct, number))
     try:
         return _execute(config, overrides, parts, run_folder)
     except BaseException:

@@ -73,7 +73,7 @@ def show_study(folder: Path) -> None:
         board = Leaderboard.read(folder)
     except DataError:
         return  # no job came as far as a run folder; the errors are shown by the caller
-    _console().print(board.to_table())
+    _show(board)
     report = write_multirun_report(folder)
     _console().print(f"report: {report}", soft_wrap=True, highlight=False)
 
@@ -83,7 +83,7 @@ def show_leaderboard(folder: Path, *, sort: str | None, output: Path | None) -> 
     board = Leaderboard.read(folder)
     if sort is not None:
         board = board.sort(sort)
-    _console().print(board.to_table())
+    _show(board)
     if output is not None:
         board.write(output)
 
@@ -140,6 +140,11 @@ def show_features() -> None:
     for row in frame.itertuples(index=False):
         table.add_row(*(str(value) for value in row))
     _console().print(table)
+
+
+def _show(board: Leaderboard) -> None:
+    console = _console()
+    console.print(board.to_table(console.width))
 
 
 def _console() -> Console:

@@ -140,11 +140,34 @@ def test_what_a_terminal_shows(study):
     console.print(Leaderboard.read(study).to_table())
     text = console.file.getvalue()
     assert "classification: 2 of 9 jobs" in text
-    assert "sharpe (of 9)" in text
+    assert "(of 9)" in text
     assert "12.3%" in text
-    assert "naive sharpe" in text
+    assert "naive" in text
     assert "pinball" not in text  # no run has it
     assert "running" in text
+
+
+@pytest.mark.parametrize("width", [60, 75])
+def test_a_narrow_terminal_shows_whole_columns_and_names_the_rest(study, width):
+    console = Console(file=io.StringIO(), width=width)
+    console.print(Leaderboard.read(study).to_table(width))
+    text = console.file.getvalue()
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+    assert "crps" in text
+    assert "metrics.json" in text.replace("│", "").split("unknown: 3 of 9 jobs")[1]
+    assert "Too wide to show: " in text
+
+
+def test_what_all_jobs_share_is_said_once(tmp_path):
+    for name in "ab":
+        forecast_run(tmp_path / name, 1.0, 0.5)
+    console = Console(file=io.StringIO(), width=200)
+    console.print(Leaderboard.read(tmp_path).to_table())
+    text = console.file.getvalue()
+    assert "In every job:" in text
+    assert "status finished" in text
+    assert text.count("finished") == 1
 
 
 def test_no_runs(tmp_path):

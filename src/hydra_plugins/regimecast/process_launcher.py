@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -106,6 +106,8 @@ class ProcessLauncher(Launcher):
             with open_dict(config):
                 del config["hydra"]
             jobs.append(_Job(number, tuple(filter_overrides(overrides)), plain(config)))
+        common = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
+        jobs = [replace(job, common=frozenset(common)) for job in jobs]
         outcomes = _Processes(at_a_time=self.n_jobs, total=len(jobs)).run(jobs)
         _outcomes.extend(outcomes)
         return [
@@ -119,10 +121,17 @@ class _Job:
     number: int
     overrides: tuple[str, ...]
     config: dict[str, Any]
+    common: frozenset[str] = frozenset()
+    """Overrides of every job of the sweep."""
+
+    @property
+    def distinct(self) -> tuple[str, ...]:
+        """Overrides that tell this job from the others."""
+        return tuple(override for override in self.overrides if override not in self.common)
 
     @property
     def title(self) -> str:
-        return " ".join(self.overrides) or "defaults"
+        return " ".join(self.distinct) or "defaults"
 
     def outcome(self, *, folder: str | None = None, error: str | None = None) -> JobOutcome:
         return JobOutcome(
@@ -214,7 +223,9 @@ def _work(sender: Connection, job: _Job, at_a_time: int) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with sender, StopSignals():
         try:
-            result = execute(job.config, overrides=job.overrides, number=job.number)
+            result = execute(
+                job.config, overrides=job.overrides, number=job.number, distinct=job.distinct
+            )
             sender.send({"folder": str(result.folder)})
         except KeyboardInterrupt:
             with suppress(BrokenPipeError):  # a sweep that was killed listens no more

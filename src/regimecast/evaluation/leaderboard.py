@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from rich.console import Group
-from rich.table import Table
 
 from regimecast.core.errors import ConfigError, DataError, did_you_mean
 from regimecast.core.files import atomic_path, read_json, write_json
+from regimecast.evaluation.leaderboard_table import leaderboard_table
 from regimecast.tracking.folder import read_status, run_folders
 
 __all__ = ["METRICS", "Leaderboard"]
@@ -43,16 +43,6 @@ _DEFAULT_SORT = ("crps", "log_loss", "sharpe")
 depends on which levels it is taken over, whereas a point forecast's CRPS is its absolute error."""
 
 _UNKNOWN = "unknown"
-
-_TITLES = {
-    "directional_accuracy": "direction",
-    "max_drawdown": "max dd",
-    "break_even_bps": "break-even bps",
-    "buy_and_hold_sharpe": "hold sharpe",
-}
-_PERCENT = frozenset(
-    {"accuracy", "crash_accuracy", "macro_f1", "directional_accuracy", "max_drawdown"}
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,13 +100,20 @@ class Leaderboard:
         ]
         return Leaderboard(pd.concat(groups, ignore_index=True))
 
-    def tables(self) -> list[Table]:
-        """One table per task, without columns that no run of the task has."""
-        return [_table(str(task), group) for task, group in self.frame.groupby("task", sort=False)]
+    def to_table(self, width: int = 1000) -> Group:
+        """One table per task, to be printed by rich.
 
-    def to_table(self) -> Group:
-        """All tables as one thing that rich can print."""
-        return Group(*self.tables())
+        Args:
+            width: characters in a line. The least important columns that do not fit are left out
+                and named below the table, those without a value are left out, and what all jobs
+                share is said below it too.
+        """
+        return Group(
+            *(
+                leaderboard_table(str(task), group, width)
+                for task, group in self.frame.groupby("task", sort=False)
+            )
+        )
 
     def write(self, path: Path) -> None:
         """File of the suffix's format, ``.csv``, ``.json`` or ``.parquet``, written atomically.
@@ -209,38 +206,3 @@ def _sorted(group: pd.DataFrame, metric: str) -> pd.DataFrame:
     value = group[metric] if METRICS[metric][2] == "min" else -group[metric]
     keys = pd.DataFrame({"open": group["status"] != "finished", "value": value})
     return group.loc[keys.sort_values(["open", "value"], kind="stable", na_position="last").index]
-
-
-def _table(task: str, group: pd.DataFrame) -> Table:
-    trials = int(group["trials"].iloc[0])
-    table = Table(
-        title=f"{task}: {len(group)} of {trials} jobs",
-        caption=f"Out of sample, after costs. The best of {trials} jobs is partly luck.",
-    )
-    texts = [name for name in ("job", "model", "loss", "weighting") if group[name].notna().any()]
-    numbers = [name for name in METRICS if group[name].notna().any()]
-    ends = [name for name in ("gate", "status", "note") if group[name].notna().any()]
-    for name in texts:
-        table.add_column(name)
-    for name in numbers:
-        title = _TITLES.get(name, name.replace("_", " "))
-        table.add_column(f"sharpe (of {trials})" if name == "sharpe" else title, justify="right")
-    for name in ends:
-        table.add_column(name)
-    for _, row in group.iterrows():
-        cells = [_cell(row[name]) for name in texts]
-        cells += [_format(name, row[name]) for name in numbers]
-        table.add_row(*cells, *(_cell(row[name]) for name in ends))
-    return table
-
-
-def _cell(value: object) -> str:
-    return str(value) if isinstance(value, str) else ""
-
-
-def _format(name: str, value: float) -> str:
-    if np.isnan(value):
-        return ""
-    if name in _PERCENT:
-        return f"{value:.1%}"
-    return f"{value:.0f}" if name == "crash_n" else f"{value:.4g}"

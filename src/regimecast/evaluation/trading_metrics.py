@@ -77,7 +77,8 @@ def sortino(returns: Float[np.ndarray, " T"], bars_per_year: float) -> float | N
 def drawdowns(returns: Float[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:
     """1 - equity / highest equity so far at each close, the start counted; 0 at a new high."""
     log_equity = np.cumsum(_log_growth(returns))
-    return -np.expm1(log_equity - np.maximum(np.maximum.accumulate(log_equity), 0.0))
+    highest = np.maximum(np.maximum.accumulate(log_equity), 0.0)
+    return 0.0 - np.expm1(log_equity - highest)  # not -expm1, which is -0.0 at a high
 
 
 def max_drawdown(returns: Float[np.ndarray, " T"]) -> float | None:

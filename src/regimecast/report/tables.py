@@ -231,7 +231,7 @@ def warnings(run: RunFiles) -> list[str]:
 
 def _forecast_tiles(run: RunFiles) -> list[Tile]:
     found = []
-    errors = [m for m in ("pinball", *ERRORS) if plain(run.forecast.get(f"test/{m}")) is not None]
+    errors = [m for m in ERRORS if plain(run.forecast.get(f"test/{m}")) is not None]
     if not errors:
         return []
     n = plain(run.forecast.get("test/n"))
