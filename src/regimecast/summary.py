@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from regimecast.core.errors import DataError, RegimecastError
+from regimecast.core.types import Task
 from regimecast.evaluation.leaderboard import Leaderboard
 from regimecast.report.html import write_multirun_report, write_run_report
 
@@ -101,29 +103,43 @@ def write_report(folder: Path) -> Path:
     return write_multirun_report(folder)
 
 
+_CAPABILITIES = ("fore", "class", "sharpe", "past", "known", "stat")
+
+
 def show_models() -> None:
     """Every model with its capabilities."""
     from regimecast.models.base import ModelRegistry
 
-    table = Table(title="models", title_justify="left")
-    for heading in ("name", "tasks", "forecasts", "past", "known", "static", "weights", "what"):
-        table.add_column(heading)
+    table = Table(title="models", title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("name", no_wrap=True)
+    for heading in _CAPABILITIES:
+        table.add_column(heading, no_wrap=True, justify="center")
+    table.add_column("what")
     for name in ModelRegistry.available():
         try:
             model = ModelRegistry.get(name)
         except (ImportError, RegimecastError) as error:  # a plug-in that does not load
-            table.add_row(name, *[""] * 6, f"cannot be loaded: {error}")
+            table.add_row(name, *[""] * len(_CAPABILITIES), f"cannot be loaded: {error}")
             continue
         can = model.capabilities
-        flags = (can.past, can.known, can.static, can.sample_weight)
-        table.add_row(
-            name,
-            ", ".join(sorted(can.tasks)),
-            ", ".join(sorted(can.kinds)),
-            *("yes" if flag else "-" for flag in flags),
-            (model.__doc__ or "").strip().partition("\n")[0],
+        able = (
+            Task.FORECAST in can.tasks,
+            Task.CLASSIFICATION in can.tasks,
+            "positions" in can.kinds,
+            can.past,
+            can.known,
+            can.static,
         )
-    _console().print(table)
+        what = (model.__doc__ or "").strip().partition("\n")[0]
+        table.add_row(name, *("yes" if ability else "-" for ability in able), what)
+    console = _console()
+    console.print(table)
+    console.print(
+        "fore: forecasts a number; class: tells classes; sharpe: trains with loss=sharpe. "
+        "All read the target's own past; past: also features of past bars; known: covariates "
+        "known ahead; stat: static columns of an asset.",
+        highlight=False,
+    )
 
 
 def show_features() -> None:
@@ -134,9 +150,14 @@ def show_features() -> None:
     config = compose()
     pipeline = FeaturePipeline(config["features"], missing=config["missing_features"])
     frame = pipeline.table()
-    table = Table(title=f"{len(frame)} features, version {pipeline.version[:12]}")
+    title = f"{len(frame)} features, version {pipeline.version[:12]}"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     for heading in frame.columns:
-        table.add_column(heading, justify="right" if heading == "lookback" else "left")
+        table.add_column(
+            heading,
+            justify="right" if heading == "lookback" else "left",
+            no_wrap=heading in {"family", "name", "lookback"},
+        )
     for row in frame.itertuples(index=False):
         table.add_row(*(str(value) for value in row))
     _console().print(table)
