@@ -6,12 +6,17 @@
 Importing this package loads neither torch nor a model; the first call that needs them does.
 """
 
+import os
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
 __version__ = version("regimecast")
 __all__ = ["__version__", "compose", "run"]
+
+# Threads that wait by spinning make small networks six times slower on a machine that is shared
+# (experiments/benchmarks/waiting_threads.md). It must be said before torch is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def __getattr__(name: str) -> Any:

@@ -11,6 +11,7 @@ from lightning.pytorch.loggers import Logger
 from regimecast.core.config import split_name
 from regimecast.core.errors import ConfigError, did_you_mean
 from regimecast.core.registry import Registry
+from regimecast.core.seeding import derive_seed
 from regimecast.core.values import fitting
 from regimecast.data.cleaning import CleaningSettings
 from regimecast.data.datamodule import FinancialDataModule
@@ -27,7 +28,6 @@ from regimecast.models.base import BaseTimeSeriesModel, ModelRegistry
 from regimecast.regimes.base import RegimeLabeller, RegimeRegistry
 from regimecast.splits.base import Fold, SplitRegistry, Splitter
 from regimecast.tracking.base import Tracker, TrackerRegistry
-from regimecast.training.seeding import derive_seed
 from regimecast.training.trainer import ModelTrainer
 from regimecast.weighting.base import Sampling, SamplingRegistry, Weighting, WeightingRegistry
 

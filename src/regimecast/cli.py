@@ -28,9 +28,6 @@ _SIGNALLED = 128
 
 def main() -> None:
     """Entry point: runs the command and turns errors that a user can cause into one message."""
-    # Threads that wait by spinning make small networks six times slower on a machine that is shared
-    # (experiments/benchmarks/waiting_threads.md). It must be said before torch is loaded.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     debug = "--debug" in sys.argv
     if debug:
         sys.argv.remove("--debug")
@@ -169,7 +166,7 @@ def evaluate(
     run_dir: Annotated[Path, typer.Argument(help="Run folder of a finished run.")],
     overrides: Annotated[
         list[str] | None,
-        typer.Argument(help="Changes to how it is judged: strategy=..., cost=..., gate=..."),
+        typer.Argument(help="Changes to strategy, cost, gate and data: cost=retail, data.path=..."),
     ] = None,
 ) -> None:
     """Let a finished run's saved models forecast again, and judge them."""
@@ -179,11 +176,11 @@ def evaluate(
 
     evaluation = evaluate_run(run_dir, overrides or [])
     show_metrics(evaluation.metrics)
-    typer.echo(
-        "forecasts are identical to the stored ones"
-        if evaluation.identical
-        else "forecasts differ from the stored ones (other hardware or package versions)"
-    )
+    if evaluation.identical:
+        typer.echo("forecasts are identical to the stored ones")
+    else:
+        cause = "other hardware or package versions" if evaluation.same_data else "other data"
+        typer.echo(f"forecasts differ from the stored ones ({cause})")
 
 
 @app.command(epilog="Example: regimecast leaderboard runs/demo --sort sharpe")

@@ -141,7 +141,7 @@ class Job:
         """A fresh model, trained on the fold, saved, and its forecast of the test part."""
         logger = TrackerLogger(self.parts.tracker, fold=data.number)
         folder = self.folder.path / "checkpoints" / f"fold={data.number}"
-        trainer = self.parts.trainer(fold=data.number, logger=logger, folder=None)
+        trainer = self.parts.trainer(fold=data.number, logger=logger, folder=folder)
         model = self.parts.model(data)
         report = trainer.train(model, data)
         model.save(folder)

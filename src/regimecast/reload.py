@@ -23,6 +23,9 @@ from regimecast.tracking.folder import read_status
 
 __all__ = ["Evaluation", "evaluate_run"]
 
+_JUDGEMENT = ("strategy", "cost", "gate", "data")
+"""Groups that a second judgement reads anew: all others are in the saved models or their folds."""
+
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
@@ -33,6 +36,8 @@ class Evaluation:
     outcomes: Outcomes
     identical: bool
     """Whether every number equals the stored forecast, bit for bit."""
+    same_data: bool
+    """Whether bars, features and target are those of the run; without it no forecast need be."""
 
 
 def evaluate_run(folder: Path, overrides: Sequence[str] = ()) -> Evaluation:
@@ -40,10 +45,12 @@ def evaluate_run(folder: Path, overrides: Sequence[str] = ()) -> Evaluation:
 
     Args:
         folder: a finished run.
-        overrides: changes to its config, ``group=option`` of the packaged config or ``key=value``.
+        overrides: changes to strategy, cost, gate and data, ``group=option`` of the packaged config
+            or ``key=value``.
 
     Raises:
-        ConfigError: not a finished run, or an override names something unknown.
+        ConfigError: not a finished run, or an override names something unknown or something that
+            would change nothing.
         hydra.errors.HydraException: an override does not parse or names an unknown option.
         DataError: the data are not those that the models were trained on.
         SpecError: a checkpoint does not fit the data that the config now asks for.
@@ -70,23 +77,27 @@ def evaluate_run(folder: Path, overrides: Sequence[str] = ()) -> Evaluation:
         forecast, happened, bars, strategy=parts.strategy, cost=parts.cost, gate=parts.gate
     )
     stored, _ = read_predictions(folder / "predictions.parquet")
-    identical = np.array_equal(stored.values, forecast.values, equal_nan=True)
-    return Evaluation(judgement.metrics, forecast, happened, identical)
+    return Evaluation(
+        judgement.metrics,
+        forecast,
+        happened,
+        identical=np.array_equal(stored.values, forecast.values, equal_nan=True),
+        same_data=market.hashes == read_json(folder / "manifest.json")["data"]["hashes"],
+    )
 
 
 def _stored_config(folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
-    """Config of the run with groups and values replaced."""
+    """Config of the run with groups and values of the judgement replaced."""
     config = OmegaConf.load(folder / "config.yaml")
     if not isinstance(config, DictConfig):
         raise ConfigError(f"{folder / 'config.yaml'} holds no config")
     for change in OverridesParser.create().parse_overrides(list(overrides)):
         key = change.key_or_group
-        known = dotted_keys(plain(config))
+        known = [k for k in dotted_keys(plain(config)) if k.partition(".")[0] in _JUDGEMENT]
         if key not in known or change.is_add() or change.is_delete() or change.is_sweep_override():
             raise ConfigError(
-                f"override {change.input_line!r} does not change one key of the run's config."
-                f"{did_you_mean(key, known)} "
-                f"Allowed: {', '.join(name for name in known if '.' not in name)}, and their keys"
+                f"override {change.input_line!r} does not change one key of how the run is judged."
+                f"{did_you_mean(key, known)} Allowed: {', '.join(_JUDGEMENT)}, and their keys"
             )
         if (config_folder() / key).is_dir():
             config[key] = compose(str(change.input_line))[key]

@@ -169,7 +169,9 @@ def _show(board: Leaderboard) -> None:
 
 
 def _console() -> Console:
-    return Console() if sys.stdout.isatty() else Console(width=_WIDE)
+    """A console that prints names, messages and paths as they are, square brackets included."""
+    width = None if sys.stdout.isatty() else _WIDE
+    return Console(width=width, markup=False, emoji=False)
 
 
 def _regimes(forecast: Mapping[str, Any]) -> Table:

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from regimecast.core.stopping import StopSignals
+from regimecast.core.stopping import StopSignals, stop_if_asked
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -52,3 +52,23 @@ def test_outside_the_main_thread_nothing_happens():
     thread.start()
     thread.join()
     assert not errors
+
+
+class Interrupted:
+    """Python drops what is raised here."""
+
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_that_was_lost_counts_at_the_next_step():
+    stop_if_asked()
+    with StopSignals() as stop:
+        stop_if_asked()
+        thing = Interrupted()
+        del thing
+        assert stop.received == signal.SIGTERM
+        with pytest.raises(KeyboardInterrupt, match="SIGTERM"):
+            stop_if_asked()
+    stop_if_asked()

@@ -52,8 +52,11 @@ def test_quantiles_between_and_beyond_the_levels():
     assert f.quantile(0.5) == 1.0
     assert f.quantile(0.3) == pytest.approx(0.5)
     assert f.quantile(0.7) == pytest.approx(2.5)
-    assert f.quantile(0.01) == 0.0
-    assert f.quantile(0.99) == 4.0
+    assert f.quantile(0.1) == 0.0
+    assert f.quantile(0.9) == 4.0
+    for level in (0.01, 0.99):
+        with pytest.raises(SpecError, match=rf"level {level}.*Allowed: 0.1 to 0.9"):
+            f.quantile(level)
     assert f.point() == 1.0
 
 

@@ -18,7 +18,7 @@ def random_panel(*lengths: int, seed: int = 0, extra: tuple[Column, ...] = ()) -
         high = np.maximum(opened, close) * np.exp(np.abs(rng.normal(0, 0.003, length)))
         low = np.minimum(opened, close) * np.exp(-np.abs(rng.normal(0, 0.003, length)))
         volume = rng.integers(1_000, 9_000, length).astype(float)
-        others = [rng.normal(20, 3, length) for _ in extra]
+        others = [_extra(column, rng.normal(20, 3, length)) for column in extra]
         parts.append(np.stack([opened, high, low, close, volume, *others], axis=1))
         times.append(last - np.arange(length)[::-1] * np.timedelta64(1, "D"))
     return Panel(
@@ -30,3 +30,8 @@ def random_panel(*lengths: int, seed: int = 0, extra: tuple[Column, ...] = ()) -
         frequency="1D",
         calendar="24/7",
     )
+
+
+def _extra(column: Column, values: np.ndarray) -> np.ndarray:
+    """Values of an extra column; a static one has its first throughout."""
+    return np.full_like(values, values[0]) if column.role is Role.STATIC else values

@@ -1,5 +1,7 @@
 """Each vectorised check against a loop that reads like its definition."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +13,12 @@ from regimecast.data.calendars import expected_times
 from regimecast.data.checks import BarTable, bar_problems, calendar_problems
 
 NAMES = ("open", "high", "low", "close", "volume")
-LIMITS = {"stale_bars": 3, "outlier_sigmas": 4.0, "outlier_return": 0.2}
+LIMITS = {
+    "stale_bars": 3,
+    "outlier_sigmas": 4.0,
+    "outlier_return": 0.2,
+    "repeated_open_share": 0.3,
+}
 
 
 def table(cells, asset, time=None, names=NAMES):
@@ -68,6 +75,11 @@ def naive(bars):
             run = run + 1 if stays and rows[i]["close"] == last["close"] else 1
             if run == LIMITS["stale_bars"]:
                 note("stale_run", own[position - run + 1])
+        pairs = [(i, rows[i]["open"], rows[j]["close"]) for j, i in itertools.pairwise(own)]
+        pairs = [pair for pair in pairs if np.isfinite(pair[1])]
+        same = [i for i, opened, before in pairs if opened == before]
+        for i in same if len(same) > LIMITS["repeated_open_share"] * len(pairs) else []:
+            note("open_repeats_close", i, "open")
         closes = np.array([rows[i]["close"] for i in own])
         returns = np.diff(np.log(closes))
         if not len(returns):

@@ -182,6 +182,42 @@ def test_crash_bars_and_stale_runs_are_never_dropped():
     assert {f.action for f in report.findings} == {"flagged"}
 
 
+def test_empty_cells_between_an_assets_bars_are_reported():
+    bars = raw([("a", 1, 1.0), ("a", 4, 1.0), ("b", 2, 1.0), ("b", 5, 1.0)])
+    days = np.datetime64("2020-01-01", "ns") + np.timedelta64(1, "D") * np.array([1, 2, 2])
+    cells = pd.DataFrame({"asset": ["a", "a", "b"], "time": days})
+    panel, report = clean(replace(bars, empty_cells=cells), settings=DEFAULT)
+    assert problems(report)["a", "empty_cell", "close"] == (2, "2020-01-02", "dropped")
+    assert problems(report)["b", "empty_cell", "close"] == (1, "2020-01-03", "dropped")
+    assert (report.rows_before, report.rows_after) == (7, panel.n_rows) == (7, 4)
+
+
+@pytest.mark.parametrize(("opens", "count"), [(2, 2), (1, 0)])
+def test_opens_that_repeat_the_close_before_are_flagged_where_they_are_many(opens, count):
+    closes = 100 + np.arange(11.0)
+    opened = closes - 0.5
+    # Another rounding of the same price is the same price.
+    opened[1 : 1 + opens] = closes[:opens] * (1 + 1e-10)
+    rows = [("a", day + 1, *prices) for day, prices in enumerate(zip(opened, closes, strict=True))]
+    rows += [("b", day, 1.0, day) for day in range(1, 5)]
+    panel, report = clean(raw(rows, columns=("open", "close")), settings=LENIENT)
+    assert report.count("open_repeats_close", "a") == count
+    if count:
+        expected = (count, "2020-01-02", "flagged")
+        assert problems(report)["a", "open_repeats_close", "open"] == expected
+    np.testing.assert_array_equal(panel.actual("open")[:11], opened)
+
+
+def test_the_index_of_the_nineties_has_opens_that_were_never_traded():
+    """Yahoo's S&P 500 repeats the close before it in 40 % of opens, nearly all before 2005."""
+    raw_bars = SourceRegistry.create("sp500", assets=["SPX"], vix_lag=1).load()
+    panel, report = clean(raw_bars, settings=DEFAULT)
+    opened, close = panel.actual("open")[1:], panel.actual("close")[:-1]
+    same = np.isclose(opened, close, rtol=1e-9, atol=0)
+    assert report.count("open_repeats_close") == same.sum() > 0.39 * panel.n_rows
+    assert same[panel.time[1:] < np.datetime64("2005-01-01")].mean() > 0.95
+
+
 def test_one_row_and_no_row():
     panel, report = clean(raw([("a", 1, 1.0)]), settings=DEFAULT)
     assert (panel.n_rows, report.empty) == (1, True)
@@ -213,6 +249,7 @@ def test_the_report_is_plain():
         ("stale_bars", 1),
         ("outlier_sigmas", 0.0),
         ("outlier_return", float("nan")),
+        ("repeated_open_share", 1.1),
     ],
 )
 def test_bad_settings_name_what_is_allowed(key, value):

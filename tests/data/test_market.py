@@ -96,6 +96,75 @@ def test_a_bar_outside_the_calendar_counts_as_the_session_before_it() -> None:
     assert (np.diff(market.known_index) >= 0).all()
 
 
+def test_the_grid_goes_on_as_it_was_scheduled() -> None:
+    """Bars until 10 September 2001 and after: the 11th was expected, and stays on the grid."""
+    bars = build_market(random_panel(60)).bars
+    shift = np.datetime64("2001-09-10", "ns") - bars.time[39]
+    time = bars.time + shift
+    sessions = np.is_busday(time.astype("datetime64[D]"))
+    sessions &= (time <= np.datetime64("2001-09-10")) | (time >= np.datetime64("2001-09-17"))
+    later = replace(
+        bars,
+        values=bars.values[sessions],
+        time=time[sessions],
+        offsets=np.array([0, sessions.sum()]),
+        calendar="XNYS",
+    )
+    market = build_market(later)
+    before = int(np.flatnonzero(later.time == np.datetime64("2001-09-10"))[0])
+    steps = market.known_index[before] + np.arange(1, HORIZON + 1)
+    expected = np.array(["2001-09-11", "2001-09-12", "2001-09-13"], dtype="datetime64[ns]")
+    np.testing.assert_array_equal(market.known[steps], market.pipeline.known(expected, "XNYS"))
+    # The next bar was on the 17th: four scheduled days lie between.
+    assert market.known_index[before + 1] == market.known_index[before] + 5
+    at_bars = market.known[market.known_index]
+    np.testing.assert_array_equal(at_bars[25:], market.pipeline.known(later.time, "XNYS")[25:])
+
+
+@pytest.mark.parametrize("target", ["forward_return", "triple_barrier"])
+def test_no_future_decides_whether_an_origin_counts(target: str) -> None:
+    """With a steep end, barriers are met before the horizon ends; still no last row counts."""
+    bars = random_panel(120, 60)
+    for asset in range(2):
+        last = bars.rows(asset).stop - 1
+        bars.values[last - HORIZON + 1 : last + 1, :4] *= np.exp(0.5 * np.arange(1, HORIZON + 1))[
+            :, None
+        ]
+    market = build_market(bars, target=target)
+    early = market.target.complete[119 - HORIZON + 1 : 119]
+    assert early.any() == (target == "triple_barrier")
+    samples = market.samples(complete=True)
+    for asset in range(2):
+        last = bars.rows(asset).stop - 1
+        assert samples.row[samples.asset == asset].max() == last - HORIZON
+
+
+def test_an_infinity_of_the_source_is_a_missing_value() -> None:
+    extra = (Column("news"), Column("auction", Role.KNOWN))
+    bars = random_panel(90, extra=extra)
+    holed, infinite = bars.values.copy(), bars.values.copy()
+    holed[[30, 40], [-1, -2]] = np.nan
+    infinite[[30, 40], [-1, -2]] = np.inf
+    markets = [build_market(replace(bars, values=values)) for values in (holed, infinite)]
+    batches = []
+    for market in markets:
+        dataset = build_fold(market).split("all")
+        batches.append(dataset.gather(torch.arange(len(dataset))))
+    for field in ("past", "known", "static"):
+        assert torch.equal(getattr(batches[0], field), getattr(batches[1], field)), field
+    assert batches[1].past[..., -1].std() > 0.5
+
+
+def test_a_static_column_has_one_value_per_asset() -> None:
+    bars = random_panel(80, 50, extra=(Column("size", Role.STATIC),))
+    bars.values[:, -1] = [*[3.0] * 80, *[7.0] * 50]
+    bars.values[[0, 90], -1] = [np.nan, np.inf]
+    assert build_market(bars, identity=False).static.tolist() == [[3.0], [7.0]]
+    bars.values[100, -1] = 8.0
+    with pytest.raises(DataError, match=r"'size'.*static.*'A1' it is 7.0 and, at 2020.*8.0.*past"):
+        build_market(bars)
+
+
 def test_channels_by_role() -> None:
     extra = (
         Column("news", Role.PAST, lag=2),

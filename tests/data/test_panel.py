@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from regimecast.core.errors import DataError
-from regimecast.data.panel import Column, Panel
+from regimecast.data.panel import Column, Panel, Role
 from tests.data.panels import random_panel
 
 
@@ -78,3 +78,9 @@ def test_bars_per_year_is_measured():
     assert random_panel(3653).bars_per_year == pytest.approx(365.25, abs=0.01)
     with pytest.raises(DataError, match="at least 2"):
         _ = random_panel(1).bars_per_year
+
+
+@pytest.mark.parametrize("role", [Role.KNOWN, Role.STATIC])
+def test_what_is_known_beforehand_has_no_lag(role):
+    with pytest.raises(DataError, match=rf"'n' has role {role} and lag=1.*beforehand"):
+        Column("n", role, lag=1)

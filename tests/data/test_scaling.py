@@ -39,6 +39,20 @@ def test_a_constant_channel_is_not_blown_up_and_an_empty_one_is_named_and_silenc
     assert FeatureScaler.from_json(scaler.to_json()).factor.tolist() == [1.0, 0.0]
 
 
+@pytest.mark.parametrize("infinity", [np.inf, -np.inf])
+def test_an_infinity_counts_as_missing(infinity: float) -> None:
+    values = np.random.default_rng(2).normal(5.0, 2.0, size=(100, 2)).astype(np.float32)
+    holed = values.copy()
+    holed[30, 0] = np.nan
+    values[30, 0] = infinity
+    scaler, expected = fit(values), fit(holed)
+    np.testing.assert_array_equal(scaler.mean, expected.mean)
+    np.testing.assert_array_equal(scaler.std, expected.std)
+    np.testing.assert_array_equal(scaler.scale(values), expected.scale(holed))
+    assert scaler.scale(values)[30, 0] == 0.0
+    assert values[30, 0] == infinity  # the caller's values stay as they are
+
+
 def test_earlier_bars_are_refused_and_state_survives_json():
     scaler = fit(np.random.default_rng(1).normal(size=(100, 2)))
     scaler.check(TIME[10])

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import regimecast
 from regimecast.core.files import read_json
 from regimecast.evaluation.judge import read_predictions
 from regimecast.experiment import RunResult, job_name
+from regimecast.reload import evaluate_run
 from regimecast.tracking.folder import read_status
 from tests.e2e.command import TINY, Ended, run_folders
 
@@ -38,6 +40,9 @@ def test_a_finished_run_leaves_the_whole_record(finished: RunResult):
     assert (folder / "report.html").stat().st_size > 10_000
     for name in manifest["hashes"]["checkpoints"]:
         assert (folder / name).is_file()
+    assert sorted(path.name for path in (folder / "checkpoints" / "fold=0").iterdir()) == [
+        "model.json", "preprocessing.json", "weights.safetensors",
+    ]  # fmt: skip
     assert {path.suffix for path in folder.rglob("*") if path.is_file()} == {
         ".json", ".yaml", ".parquet", ".html", ".log", ".csv", ".safetensors",
     }  # fmt: skip
@@ -126,8 +131,6 @@ def test_evaluate_gives_the_same_forecasts(finished: RunResult, command: Callabl
 
 
 def test_evaluate_under_other_costs_changes_trading_only(finished: RunResult):
-    from regimecast.reload import evaluate_run
-
     free = evaluate_run(finished.folder, ["cost=zero", "strategy.threshold=0"])
     assert free.identical
     assert free.metrics["forecast"] == finished.metrics["forecast"]
@@ -141,8 +144,15 @@ def test_evaluate_under_other_costs_changes_trading_only(finished: RunResult):
 @pytest.mark.parametrize(
     ("override", "expected"),
     [
-        ("window.context_length=9", "was trained on other data"),
-        ("features=[candles]", "was trained on other data"),
+        ("window.context_length=9", "Allowed: strategy, cost, gate, data, and their keys"),
+        ("features=[candles]", "does not change one key"),
+        ("model=lightgbm", "does not change one key"),
+        ("model.hidden_size=7", "does not change one key"),
+        ("loss=huber", "does not change one key"),
+        ("optimizer.lr=5", "does not change one key"),
+        ("trainer.max_epochs=77", "does not change one key"),
+        ("split.test=0.1", "does not change one key"),
+        ("seed=3", "does not change one key"),
         ("data.assets=2", "was trained on other data"),
         ("data.seed=3", "training bars are not those of the run"),
         ("cost=zreo", "'zero'"),
@@ -166,12 +176,53 @@ def test_evaluate_refuses_a_checkpoint_of_another_spec(command: Callable[..., En
     assert command("train", *TINY, "study=one").code == 0
     assert command("train", *TINY, "study=other", "window.context_length=9").code == 0
     (one,), (other,) = run_folders(Path("runs/one")), run_folders(Path("runs/other"))
-    for name in ("model.json", "best.safetensors", "preprocessing.json"):
+    for name in ("model.json", "weights.safetensors", "preprocessing.json"):
         for path in (other / "checkpoints").rglob(name):
             (one / path.relative_to(other)).write_bytes(path.read_bytes())
     ended = command("evaluate", str(one))
     assert ended.code == 2
     assert "context_length" in ended.err
+
+
+def test_evaluate_says_when_the_data_are_others(
+    finished: RunResult, command: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+):
+    from regimecast import reload
+
+    again = evaluate_run(finished.folder)
+    assert again.identical
+    assert again.same_data
+    for same_data, cause in ((True, "hardware or package versions"), (False, "other data")):
+        changed = replace(again, identical=False, same_data=same_data)
+        monkeypatch.setattr(reload, "evaluate_run", lambda *_, found=changed: found)
+        assert cause in command("evaluate", str(finished.folder)).out
+
+
+def test_evaluate_sees_that_test_bars_changed(folder: Path):
+    bars = pd.DataFrame({"close": 100 + np.random.default_rng(0).standard_normal(500).cumsum()})
+    bars.insert(0, "time", pd.bdate_range("2015-01-01", periods=500))
+    bars.to_csv("bars.csv", index=False)
+    csv = ("data=csv", f"data.path={folder / 'bars.csv'}")
+    result = regimecast.run(*(o for o in TINY if not o.startswith("data")), *csv)
+    bars.loc[490, "close"] *= 1.001
+    (folder / "moved").mkdir()
+    (folder / "bars.csv").rename(folder / "moved" / "bars.csv")
+    moved = evaluate_run(result.folder, [f"data.path={folder / 'moved' / 'bars.csv'}"])
+    bars.to_csv("bars.csv", index=False)
+    changed = evaluate_run(result.folder)
+    assert (moved.identical, moved.same_data) == (True, True)
+    assert (changed.identical, changed.same_data) == (False, False)
+
+
+def test_checkpoints_that_lightning_writes_stay_in_the_run(
+    command: Callable[..., Ended], folder: Path
+):
+    own = "+callbacks.resume={_target_: lightning.pytorch.callbacks.ModelCheckpoint}"
+    assert command("train", *TINY, own).code == 0
+    assert [path.name for path in folder.iterdir()] == ["runs"]
+    (run,) = run_folders(Path("runs/study"))
+    (checkpoint,) = run.rglob("*.ckpt")
+    assert checkpoint.parent == run / "checkpoints" / "fold=0"
 
 
 def test_leaderboard_sorts_and_writes(finished: RunResult, command: Callable[..., Ended]):

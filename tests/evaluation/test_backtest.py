@@ -1,6 +1,8 @@
 from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from regimecast.core.errors import DataError, SpecError
 from regimecast.data.panel import Panel
 from regimecast.evaluation.backtest import BacktestResult, backtest, decision_spacing
 from regimecast.evaluation.costs import CostModel
-from regimecast.evaluation.trading_metrics import break_even_bps, total_return
+from regimecast.evaluation.trading_metrics import break_even_bps, total_return, trading_metrics
 from tests.evaluation.samples import DEAR, FREE, days, make_panel, random_panel
 
 TEN = CostModel(name="ten", commission_bps=10.0, slippage_bps=0.0, borrow_bps_per_year=0.0)
@@ -51,6 +53,48 @@ def test_hand_worked_example_without_opens():
     result = backtest(np.ones(2), np.array([0, 1]), panel, cost=TEN, bars_per_year=252.0)
     np.testing.assert_allclose(result.net, [-0.001, 0.1, 1.1 * 0.999 - 1], rtol=1e-12)
     assert result.turnover.tolist() == [1, 0, 1]
+
+
+def test_an_open_that_repeats_the_close_is_no_price_to_trade_at():
+    """Long decided at 100; the open of the next bar is 100 again, so that 104 is paid."""
+    panel = make_panel([[100, 104, 110, 121, 99]], [[100, 100, 106, 110 + 1e-8, 98]])
+    result = backtest(np.ones(2), np.arange(2), panel, cost=TEN, bars_per_year=252.0, hold=1)
+    expected = [
+        -0.001,  # bought at the close of 104: the rise from 100 is not earned
+        110 / 104 - 1,
+        121 / 110 * 0.999 - 1,  # sold at 121: the open of 110 is the close before, but for rounding
+    ]
+    np.testing.assert_allclose(result.net, expected, rtol=1e-12)
+    assert result.turnover.tolist() == [1, 0, 1]
+    assert result.fills_at_close == 1.0
+    assert trading_metrics(result)["fills_at_close"] == 1.0
+
+    # An open of its own is traded at, however near.
+    panel = make_panel([[100, 104, 110, 121, 99]], [[100, 100.01, 106, 110, 98]])
+    result = backtest(np.ones(2), np.arange(2), panel, cost=FREE, bars_per_year=252.0, hold=1)
+    assert result.net[0] == pytest.approx(104 / 100.01 - 1)
+    assert result.fills_at_close == 0.5
+
+    flat = backtest(np.zeros(2), np.arange(2), panel, cost=FREE, bars_per_year=252.0)
+    assert flat.fills_at_close is None
+
+
+def test_a_repeated_open_gives_no_foresight(shared_data: Path):
+    """A rule that buys what will close higher, decided on half of such bars, must not be paid."""
+    table = pd.read_parquet(shared_data / "daily" / "spx_vix_1990_2023.parquet")
+    table = table.loc[:, ["close", "open"]].dropna()
+    panel = make_panel([table["close"].tolist()], [table["open"].tolist()])
+    close, opened = table["close"].to_numpy(), table["open"].to_numpy()
+    repeated = np.flatnonzero(opened[1:] == close[:-1])
+    assert len(repeated) > 2000  # the open of the next bar is the decision's close
+    result = backtest(
+        np.ones(len(repeated)), repeated, panel, cost=FREE, bars_per_year=252.0, hold=1
+    )
+    assert result.fills_at_close is not None
+    at = np.searchsorted(panel.time[1:], result.time)
+    entered = np.isin(at, repeated) & (result.turnover == 1) & (result.exposure == 1)
+    assert entered.sum() > 500
+    assert not result.net[entered].any()  # bought at that bar's close
 
 
 def test_hand_worked_liquidation_on_the_last_bar():
@@ -102,8 +146,9 @@ def naive_backtest(
                 continue
             p, q = old or 0.0, new or 0.0
             last = row == stop - 1
-            fill = close[row] if opened is None or np.isnan(opened[row]) else opened[row]
-            if last and opened is None:
+            at_close = opened is None or np.isnan(opened[row]) or opened[row] == close[row - 1]
+            fill = close[row] if at_close else opened[row]
+            if last and at_close:
                 q = 0.0
             wealth = 1 + p * (fill / close[row - 1] - 1)
             gross = wealth * (1 + q * (close[row] / fill - 1)) - 1
@@ -134,6 +179,8 @@ def test_kernel_against_a_naive_loop(seed, lengths, share, hold, opens, missing)
     if opens and missing:
         values = panel.values.copy()
         values[rng.random(panel.n_rows) < 0.2, 1] = np.nan
+        repeated = np.flatnonzero(rng.random(panel.n_rows - 1) < 0.3) + 1
+        values[repeated, 1] = values[repeated - 1, 0]
         panel = replace(panel, values=values)
     rows = rng.permutation(np.flatnonzero(rng.random(panel.n_rows) < share))
     positions = np.round(rng.uniform(-1.5, 1.5, len(rows))) * rng.choice([0.5, 1.0])

@@ -61,10 +61,9 @@ def test_profiles_of_the_two_gates():
     }
 
 
-def test_costs_per_side_and_round_trip():
+def test_costs_per_side():
     cost = CostModel(name="x", commission_bps=1.5, slippage_bps=2.5, borrow_bps_per_year=0.0)
     assert cost.per_side == pytest.approx(0.0004)
-    assert cost.round_trip == pytest.approx(0.0008)
     with pytest.raises(ConfigError, match=r"cost\.slippage_bps=-1\.0 must be a number from 0"):
         CostModel(name="x", commission_bps=0.0, slippage_bps=-1.0, borrow_bps_per_year=0.0)
 

@@ -92,6 +92,28 @@ def test_an_oracle_wins_and_its_mirror_loses():
         assert found.metrics["trading"]["strategy"]["win_rate"] > 0.95 or side == -1
 
 
+def test_a_planted_one_step_signal_is_traded_by_default():
+    """Of positions for five bars the first is foreseen; the naive rule looks one bar back."""
+    panel = random_panel(1, [400], opens=False)
+    log_close = np.log(panel.actual("close"))
+    rows = np.arange(10, 390)
+    paths = np.stack([log_close[rows + h] - log_close[rows] for h in range(1, 6)], axis=1)
+    # Trades are filled at the next close, so that the bar after it is the one to be foreseen.
+    values = np.random.default_rng(0).uniform(-1, 1, (len(rows), 5, 1)).astype(np.float32)
+    values[:, 0, 0] = np.sign(log_close[rows + 2] - log_close[rows + 1])
+    forecast = make_forecast(values, (0.5,), ForecastKind.POSITIONS, origin=panel.time[rows])
+    options = {"strategy": SIGN, "cost": FREE, "gate": GATE}
+    found = judge(forecast, make_outcomes(forecast, paths), panel, **options)
+    assert found.metrics["trading"]["strategy"]["sharpe"] > 10
+    first = StrategyRegistry.create("sign", threshold=0.0, allow_short=True, step=1)
+    same = judge(forecast, make_outcomes(forecast, paths), panel, **(options | {"strategy": first}))
+    assert found.metrics == same.metrics
+    expected = backtest(
+        naive(rows, panel, bars=1), rows, panel, cost=FREE, bars_per_year=panel.bars_per_year
+    )
+    assert np.array_equal(found.returns["naive"], expected.net)
+
+
 def test_the_sp500_held_through_is_the_index(shared_data: Path):
     table = pd.read_parquet(shared_data / "daily" / "spx_ohlcv_1990_2023.parquet")
     table = table.loc["2003-12-31":]

@@ -170,6 +170,75 @@ def test_what_all_jobs_share_is_said_once(tmp_path):
     assert text.count("finished") == 1
 
 
+def configured_run(
+    folder: Path, crps: float | None, *, horizon: int = 5, path: str = "a.csv", data: str = "csv"
+) -> None:
+    if crps is None:
+        write_run(folder, status="failed")
+    else:
+        forecast_run(folder, crps, 0.5)
+    config = f"""
+data: {{name: {data}, path: {path}, columns: {{close: Close}}}}
+target: {{name: forward_return, horizon: {horizon}, scale: volatility}}
+"""
+    (folder / "config.yaml").write_text(config)
+
+
+def shown(board: Leaderboard, width: int = 240) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(board.to_table(width))
+    return console.file.getvalue()
+
+
+def test_only_runs_of_the_same_target_and_data_are_ranked(tmp_path):
+    configured_run(tmp_path / "1", 0.4)
+    configured_run(tmp_path / "2", 0.3)
+    configured_run(tmp_path / "3", 0.1, horizon=1)
+    configured_run(tmp_path / "4", 0.2, path="b.csv")
+    configured_run(tmp_path / "5", None, horizon=1)
+    configured_run(tmp_path / "6", 9.0, data="duckdb")
+    board = Leaderboard.read(tmp_path)
+    assert board.frame["job"].tolist() == ["3", "5", "2", "1", "4", "6"]
+    assert board.frame["task"].unique().tolist() == ["forecast"]  # the failed one's too
+    rows = board.frame.set_index("job")
+    assert rows.loc["3", "target"] == "forward_return(horizon=1)"
+    assert rows.loc["4", "data"] == "csv(path=b.csv)"
+    assert rows.loc["6", ["target", "data"]].tolist() == ["forward_return(horizon=5)", "duckdb"]
+    text = shown(board)
+    assert "forecast of forward_return(horizon=5) on csv(path=a.csv): 2 of 6 jobs" in text
+    assert "forecast of forward_return(horizon=1) on csv(path=a.csv): 2 of 6 jobs" in text
+    assert "forecast of forward_return(horizon=5) on duckdb: 1 of 6 jobs" in text
+    assert board.sort("crps").frame["job"].tolist() == board.frame["job"].tolist()
+
+
+def test_settings_that_all_runs_share_are_not_said(tmp_path):
+    configured_run(tmp_path / "1", 0.4)
+    configured_run(tmp_path / "2", 0.3)
+    forecast_run(tmp_path / "3", 0.1, 0.2)
+    for text in ("", "data: [", "data: 3\ntarget: {scale: 1}", "- 1", "data: 2020-13-45"):
+        (tmp_path / "3" / "config.yaml").write_text(text)
+        frame = Leaderboard.read(tmp_path).frame
+        assert frame["job"].tolist() == ["3", "2", "1"]
+        assert frame[["target", "data"]].drop_duplicates().to_numpy().tolist() == [
+            ["forward_return", "csv"]
+        ]
+    (tmp_path / "3" / "config.yaml").write_bytes(b"\xff\x00")
+    assert "forecast of forward_return on csv: 3 of 3 jobs" in shown(Leaderboard.read(tmp_path))
+
+
+def test_square_brackets_are_shown_as_they_are(tmp_path):
+    configured_run(tmp_path / "1", 0.4, path="'[/red]'")
+    configured_run(tmp_path / "2", 0.4, path="b")
+    write_run(tmp_path / "3", status="failed")
+    error = "DataError: [/data/x.csv] is bad, weighting=[regime,recency] unknown :smile:"
+    manifest = {"status": "failed", "job": "a=[b]", "error": error}
+    (tmp_path / "3" / "manifest.json").write_text(json.dumps(manifest))
+    text = shown(Leaderboard.read(tmp_path))
+    assert error in text
+    assert "a=[b]" in text
+    assert "csv(path=[/red])" in text
+
+
 def test_no_runs(tmp_path):
     with pytest.raises(DataError, match="is not a folder"):
         Leaderboard.read(tmp_path / "nowhere")

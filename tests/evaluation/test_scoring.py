@@ -84,6 +84,36 @@ def test_positions_are_judged_by_direction_only():
     }
 
 
+def test_positions_of_several_steps_are_scored_step_by_step():
+    """Foresight of every single bar is right always, whatever the path adds up to."""
+    rng = np.random.default_rng(0)
+    bars = rng.normal(size=(50, 4))
+    positions = np.sign(bars).astype(np.float32)[:, :, None]
+    forecast = make_forecast(positions, (0.5,), ForecastKind.POSITIONS)
+    metrics = evaluate(forecast, make_outcomes(forecast, bars.cumsum(axis=1)))
+    assert metrics["test/directional_accuracy"] == 1.0
+    assert metrics["test/step=4/directional_accuracy"] == 1.0
+    flat, signs = bars.T.ravel(), positions[:, :, 0].T.ravel()
+    assert metrics["test/n"] == 200
+    assert metrics["test/step=3/ic"] == pytest.approx(
+        np.corrcoef(signs[100:150], flat[100:150])[0, 1]
+    )
+
+    # A bar's return is known where its close and the close before are.
+    mask = np.ones((50, 4), dtype=bool)
+    mask[7, 1] = False
+    path = np.where(mask, bars.cumsum(axis=1), np.nan)
+    metrics = evaluate(forecast, make_outcomes(forecast, path, mask))
+    assert metrics["test/n"] == 198
+    assert metrics["test/directional_accuracy"] == 1.0
+
+
+def test_quantiles_without_a_median_have_no_point_forecast():
+    forecast = make_forecast(np.zeros((3, 1, 1), dtype=np.float32), (0.9,))
+    with pytest.raises(SpecError, match=r"level 0\.5.*Allowed: 0\.9 to 0\.9"):
+        evaluate(forecast, make_outcomes(forecast, np.zeros((3, 1))))
+
+
 def test_classes():
     p = np.array([[[0.7, 0.2, 0.1]], [[0.1, 0.1, 0.8]], [[0.2, 0.5, 0.3]]], dtype=np.float32)
     forecast = make_forecast(p, (-1.0, 0.0, 1.0), ForecastKind.PROBABILITIES)

@@ -48,6 +48,19 @@ def test_sign_accepts_every_kind():
     assert sign(threshold=0.1).positions(held, PANEL, **ONE_BAR).tolist() == [0.25, 0]
 
 
+def test_the_position_to_hold_next_is_the_first_step():
+    values = np.array([[0.25, -1.0, 0.5], [-0.75, 1.0, 0.0]], dtype=np.float32)[:, :, None]
+    held = make_forecast(values, (0.5,), ForecastKind.POSITIONS, origin=PANEL.time[20:22])
+    assert sign().step_of(held) == 1
+    assert sign().positions(held, PANEL, **ONE_BAR).tolist() == [0.25, -0.75]
+    assert sign(step=3).positions(held, PANEL, **ONE_BAR).tolist() == [0.5, 0.0]
+    sized = volatility_target().positions(held, PANEL, **ONE_BAR)
+    assert np.sign(sized).tolist() == [1, -1]
+    path = quantiles([[[-1], [0], [2]]], levels=(0.5,))
+    assert sign().step_of(path) == 3
+    assert sign(step=2).step_of(path) == 2
+
+
 def test_quantile_band_needs_agreement():
     band = create(
         "quantile_band", lower=0.1, upper=0.9, margin_bps=50.0, allow_short=True, step=None

@@ -114,6 +114,12 @@ def test_never_infinite_never_nan(returns):
     assert all(value is None or np.isfinite(value) for value in found)
 
 
+def test_a_ratio_beyond_a_float_does_not_exist():
+    returns = np.array([308.0, -0.1])
+    assert metrics.annual_return(returns, 252.0) > 1e307
+    assert metrics.calmar(returns, 252.0) is None
+
+
 def test_foresight_does_not_overflow():
     returns = np.full(500_000, 0.01) + np.resize([0.0, 0.001], 500_000)
     assert metrics.total_return(returns) is None

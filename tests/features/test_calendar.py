@@ -44,6 +44,25 @@ def test_holidays():
     np.testing.assert_allclose(table["holiday_before"], [0.0, 0.0, 0.0, 6 / 7, 0.0])
 
 
+@pytest.mark.parametrize("date", ["2001-09-10", "2012-10-26", "2018-12-04"])
+def test_a_closure_that_nobody_foresaw_is_not_seen_coming(date):
+    """Attacks, a hurricane and a day of mourning closed New York on the next weekday."""
+    table = compute("calendar", dates(date))
+    assert table["holiday_after"].tolist() == [0.0]
+
+
+def test_sessions_left_are_those_of_the_schedule():
+    # September 2001 was to have 19 sessions and had 15; four were left out after the attacks.
+    table = compute("calendar", dates("2001-08-31", "2001-09-10", "2001-09-17"))
+    np.testing.assert_allclose(table["month_left"], [0.0, 14 / 19, 9 / 19])
+
+
+def test_an_early_close_by_hand_does_not_end_the_session():
+    """26 December 2003 ended at one o'clock (18:00 UTC) without a rule that says so."""
+    table = compute("session", dates("2003-12-26T18:00"))
+    np.testing.assert_allclose(table["session_progress"], [3.5 / 6.5])
+
+
 def test_a_market_that_never_closes_has_no_holidays():
     table = compute("calendar", dates("2023-12-24", "2023-12-25", "2024-01-01"), "24/7")
     assert not table["holiday_before"].any()

@@ -92,12 +92,20 @@ def test_student_t_quantiles_never_cross_and_are_finite(values):
 
 
 @pytest.mark.parametrize(
-    "levels", [[], [0.5, 0.1], [0.5, 0.5], [0.0, 0.5], [0.5, 1.0], [float("nan")]]
+    "levels",
+    [[], [0.5, 0.1], [0.5, 0.5], [0.0, 0.5], [0.5, 1.0], [float("nan")], [0.9], [0.1, 0.4]],
 )
 @pytest.mark.parametrize("name", ["quantile", "student_t"])
 def test_bad_levels_are_refused(name, levels):
     with pytest.raises(ConfigError, match="levels"):
         make(name, levels=levels)
+
+
+@pytest.mark.parametrize("levels", [[0.5], [0.4, 0.6], [0.1, 0.5], [0.5, 0.9]])
+def test_levels_enclose_the_median(levels):
+    assert make("quantile", levels=levels).levels == tuple(levels)
+    with pytest.raises(ConfigError, match=r"loss\.levels=\[0\.6\] must enclose .* at least 0\.5"):
+        make("quantile", levels=[0.6])
 
 
 def test_huber_is_quadratic_then_linear():

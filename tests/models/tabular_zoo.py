@@ -88,9 +88,11 @@ def able(name: str, task: Task) -> bool:
 class Table(TimeSeriesDataset):
     """Windows and labels kept as arrays, so that a test can change any of them."""
 
-    def __init__(self, spec: DataSpec, past: np.ndarray, arrays: Arrays) -> None:
+    def __init__(
+        self, spec: DataSpec, past: np.ndarray, arrays: Arrays, row: np.ndarray | None = None
+    ) -> None:
         self._spec, self.past, self.rows = spec, past, arrays
-        index = np.arange(len(past))
+        index = np.arange(len(past)) if row is None else row
         time = np.datetime64("2020-01-01", "ns") + index * np.timedelta64(1, "D")
         self.samples = Samples(index, np.zeros_like(index), time, time, time, index)
 
@@ -100,7 +102,7 @@ class Table(TimeSeriesDataset):
         return replace(self.rows, x=x)
 
     def change(self, **fields: np.ndarray) -> "Table":
-        return Table(self._spec, self.past, replace(self.rows, **fields))
+        return Table(self._spec, self.past, replace(self.rows, **fields), self.samples.row)
 
     def take(self, index: np.ndarray) -> "Table":
         rows = self.rows
@@ -115,6 +117,7 @@ class Table(TimeSeriesDataset):
                 rows.weight[index],
                 rows.scale[index],
             ),
+            self.samples.row[index],
         )
 
 

@@ -235,6 +235,6 @@ def test_best_weights_are_those_kept(tmp_path):
     made = make()
     data = SyntheticData(made.spec)
     made.fit(data, trainer(epochs=3, folder=tmp_path))
-    best = load_file(tmp_path / "checkpoints" / "best.safetensors")
+    best = load_file(tmp_path / "weights.safetensors")
     for name, value in made.network.state_dict().items():
         assert torch.equal(value, best[f"network.{name}"])

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -274,12 +275,20 @@ def test_lags(name):
 def test_copies_become_weight_in_order_of_first_occurrence():
     table = make_table(Task.FORECAST, 6, 0)
     table.rows.weight[:] = np.arange(1, 7, dtype=np.float32)[:, None]
-    merged = merge_copies(table.take(np.array([4, 2, 4, 0, 2, 4])).arrays([0]))
+    drawn = np.array([4, 2, 4, 0, 2, 4])
+    merged = merge_copies(table.take(drawn).arrays([0]), drawn)
     np.testing.assert_array_equal(merged.x, table.take(np.array([4, 2, 0])).arrays([0]).x)
     np.testing.assert_array_equal(merged.weight[:, 0], [15, 6, 1])
-    same_x = table.take(np.array([1, 1])).arrays([0])
-    same_x.target[1, 1] += 1
-    assert len(merge_copies(same_x).x) == 2
+
+
+def test_what_has_no_copies_is_not_copied():
+    arrays = make_table(Task.FORECAST, 2000, 0).arrays(range(LENGTH))
+    row = np.random.default_rng(0).permutation(2000)
+    tracemalloc.start()
+    assert merge_copies(arrays, row) is arrays
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < arrays.x.nbytes
 
 
 def test_rows_of_a_step_have_mean_weight_one():

@@ -50,6 +50,18 @@ def test_a_missing_index_is_unknown_unless_prices_speak(labeller, panel_of):
     assert codes.tolist() == [-1, -1, Regime.CRASH, Regime.RECOVERY]
 
 
+def test_a_missing_index_is_the_last_known_one_of_the_same_asset(labeller, panel_of):
+    nan = np.nan
+    flat = [100.0] * 5
+    panel = panel_of(flat, flat, vix=[nan, 12, nan, nan, 28, nan, nan, 20, nan, np.inf], lag=1)
+    codes = labeller("vix").label(panel)
+    low, normal = Regime.LOW_VOLATILITY, Regime.NORMAL
+    assert codes.tolist() == [-1, -1, low, low, low, -1, -1, -1, normal, normal]
+    for end in range(1, 5):
+        short = labeller("vix").label(panel.until(panel.time[end - 1]))
+        assert short.tolist() == [*codes[:end], *codes[5 : 5 + end]]
+
+
 def test_the_column_is_named_when_it_is_missing(labeller, panel_of):
     with pytest.raises(DataError, match="no column 'vix'"):
         labeller("vix").label(panel_of([100.0]))

@@ -114,6 +114,20 @@ def test_the_kind_of_forecast_is_seen_from_the_columns(
     assert len(calibration_figures.calibration(table).data)
 
 
+def test_positions_are_drawn_against_the_return_of_the_bar_they_are_held_for(
+    make_run: MakeRun,
+) -> None:
+    table = RunFiles.read(make_run(kind="positions", bars=100)).predictions
+    assert table is not None
+    first = table.loc[table["step"] == 1]
+    line = calibration_figures.calibration(table).data[0]
+    parts = np.array_split(np.argsort(first["position"].to_numpy(), kind="stable"), 5)
+    expected = [first["actual"].to_numpy()[part].mean() for part in parts]
+    np.testing.assert_allclose(line.y, expected)
+    drawn = _trace(forecast_figures.fan(table, ["SPX"]), "position")
+    np.testing.assert_array_equal(drawn.y, first["position"].to_numpy(np.float32))
+
+
 def test_calibration_counts_outcomes_below_each_quantile(run: RunFiles) -> None:
     assert run.predictions is not None
     table = run.predictions.copy()

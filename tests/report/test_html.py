@@ -213,6 +213,47 @@ def test_a_leaderboard_lists_every_run_best_first(make_run: MakeRun, tmp_path: P
     assert sum(tag == "polyline" for tag, _ in page.elements) == 2
 
 
+def _configure(folder: Path, horizon: int, crps: float) -> None:
+    """Gives a run data and a target, and an error."""
+    text = f"data: {{name: sp500}}\ntarget: {{name: forward_return, horizon: {horizon}}}\n"
+    (folder / "config.yaml").write_text(text)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    metrics["forecast"] |= {"test/crps": crps, "test/regime=normal/crps": crps}
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+
+
+def test_runs_of_other_targets_are_not_ranked_together(make_run: MakeRun, tmp_path: Path) -> None:
+    for name, horizon, crps in (("a", 5, 3.0), ("b", 1, 1.0), ("c", 5, 2.0), ("d", 1, 1.5)):
+        _configure(make_run(name, bars=60), horizon, crps)
+    path = write_multirun_report(tmp_path / "demo")
+    page = _Page(path)
+    order = [a["data-value"] for t, a in page.elements if t == "th" and "data-value" in a]
+    assert order[:4] == ["b", "d", "c", "a"]
+    assert page.says("forward_return(horizon=5)")
+    assert page.says("sp500")
+    assert page.says("cannot be ranked")
+    assert not any("aria-sort" in a for _, a in page.elements)
+    heats = re.findall(r'--heat: ([\d.]+)">([\d.]+)<', path.read_text("utf-8"))
+    assert [shade for shade, value in heats[::2]] == ["0.00", "1.00", "0.00", "1.00"]
+
+
+def test_runs_of_one_target_are_ranked(make_run: MakeRun, tmp_path: Path) -> None:
+    for name, crps in (("a", 3.0), ("b", 1.0)):
+        _configure(make_run(name, bars=60), 5, crps)
+    page = _Page(write_multirun_report(tmp_path / "demo"))
+    assert {a.get("aria-sort") for t, a in page.elements if t == "th"} == {None, "ascending"}
+    assert not page.says("cannot be ranked")
+    assert page.says("target, in every run")
+    assert not page.says("status")  # the badge above says that both are finished
+
+
+def test_the_overlay_says_which_runs_it_shows(make_run: MakeRun, tmp_path: Path) -> None:
+    for number in range(11):
+        _configure(make_run(f"{number:02}", bars=30), 5, 1.0 - number / 100)
+    page = _Page(write_multirun_report(tmp_path / "demo"))
+    assert page.says("the first 10 of 11 runs in the leaderboard's order")
+
+
 def test_studies_below_a_folder_are_told_apart(make_run: MakeRun, tmp_path: Path) -> None:
     make_run("same", study="one", bars=60)
     make_run("same", study="two", bars=60)

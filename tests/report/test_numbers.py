@@ -78,3 +78,8 @@ def test_titles() -> None:
     assert numbers.metric_title("coverage_80") == "coverage of the 80% band"
     assert numbers.metric_title("mae") == "MAE"
     assert numbers.headline("pinball loss") == "Pinball loss"
+
+
+def test_what_rounds_to_zero_has_no_sign() -> None:
+    assert [numbers.percent(value) for value in (-0.0, -1e-5, -0.001)] == ["0.0%", "0.0%", "−0.1%"]
+    assert [numbers.fixed(value) for value in (-0.004, -0.006)] == ["0.00", "−0.01"]

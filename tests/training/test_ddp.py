@@ -56,7 +56,7 @@ def test_two_processes_are_one_with_batches_twice_as_large(tmp_path):
         torch.testing.assert_close(shared.network.state_dict()[name], value, rtol=0, atol=1e-5)
     forecast = shared.predict(data, "test").values
     assert forecast == pytest.approx(alone.predict(data, "test").values, abs=1e-5)
-    assert (tmp_path / "checkpoints" / "best.safetensors").exists()
+    assert (tmp_path / "weights.safetensors").exists()
     logged = (tmp_path / "metrics.csv").read_text()
     for column in ("train/loss", "val/loss", "lr-SGD"):
         assert column in logged

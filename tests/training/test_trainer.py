@@ -13,13 +13,15 @@ import torch
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
+from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import nn
 
 from regimecast.core.errors import ConfigError
+from regimecast.core.seeding import derive_seed
 from regimecast.losses.huber import Huber
 from regimecast.training.callbacks.non_finite import NonFiniteError
-from regimecast.training.seeding import derive_seed, seeded
+from regimecast.training.seeding import seeded
 from regimecast.training.trainer import ModelTrainer
 from tests.synthetic import make_spec
 from tests.synthetic_data import SyntheticData
@@ -101,7 +103,7 @@ def test_early_stopping_ends_with_the_best_state(tmp_path, monkeypatch):
     assert report.best_epoch == 1
     assert report.epochs == 1 + trainer.patience + 1
     assert loss_of(module, data.batches["validation"]) == pytest.approx(report.best_score)
-    saved = load_file(tmp_path / "checkpoints" / "best.safetensors")
+    saved = load_file(tmp_path / "weights.safetensors")
     assert torch.equal(saved["network.head.weight"], module.network.head.weight)
 
 
@@ -274,7 +276,74 @@ def test_lightnings_own_checkpoints_can_be_added(tmp_path):
     trainer = replace(trainer, callbacks={**trainer.callbacks, "resume": own})
     assert any(isinstance(c, ModelCheckpoint) for c in trainer._callbacks())
     fit(trainer)
-    assert (tmp_path / "checkpoints" / "last.ckpt").exists()
+    assert (tmp_path / "last.ckpt").exists()
+
+
+def test_lightnings_own_checkpoints_never_go_to_the_working_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    own = {"_target_": "lightning.pytorch.callbacks.ModelCheckpoint"}
+    trainer = default(trainer={"max_epochs": 1}, logger=CSVLogger(tmp_path / "logs"))
+    trainer = replace(trainer, callbacks={**trainer.callbacks, "resume": own})
+    with pytest.raises(ConfigError, match="ModelCheckpoint has nowhere to write"):
+        fit(trainer)
+    folder = tmp_path / "fold"
+    fit(replace(trainer, folder=folder))
+    assert {path.suffix for path in folder.iterdir()} == {".ckpt", ".safetensors"}
+    assert not list(tmp_path.glob("logs/**/*.ckpt"))
+
+
+class Look(Callback):
+    """Sees what a killed process would leave behind."""
+
+    def __init__(self, path):
+        self.path, self.epochs = path, []
+
+    def on_train_epoch_end(self, trainer, pl_module):
+        with safe_open(self.path, framework="pt") as file:
+            self.epochs.append(int(file.metadata()["epoch"]))
+
+
+def test_the_best_weights_so_far_are_on_disk(tmp_path, monkeypatch):
+    look = Look(tmp_path / "weights.safetensors")
+    trainer = default(folder=tmp_path)
+    add(monkeypatch, look)
+    add(monkeypatch, Sabotage())
+    fit(replace(trainer, optimizer={**trainer.optimizer, "lr": 1e-4}))
+    assert look.epochs == [0, 1, 1, 1, 1, 1]
+    assert [path.name for path in tmp_path.iterdir()] == ["weights.safetensors"]
+
+
+def test_epochs_without_validation_are_not_judged():
+    _, report = fit(default(trainer={"max_epochs": 5, "check_val_every_n_epoch": 2}))
+    assert report.best_epoch in (1, 3)
+    assert ["val/loss" in row for row in report.history] == [False, True, False, True, False]
+    never = default(trainer={"max_epochs": 1, "check_val_every_n_epoch": 2})
+    _, report = fit(never)
+    assert (report.epochs, report.best_epoch, report.best_score) == (1, None, None)
+
+
+@pytest.mark.parametrize("none", [0, 0.0])
+def test_validation_left_out_is_like_a_fold_without(none):
+    trainer = default(trainer={"max_epochs": 2, "limit_val_batches": none})
+    with pytest.raises(ConfigError, match=r"watches 'val/loss', but trainer\.limit_val_batches=0"):
+        fit(trainer)
+    best = {**trainer.callbacks["best_weights"], "monitor": "train/loss"}
+    callbacks = {**trainer.callbacks, "early_stopping": None, "best_weights": best}
+    _, report = fit(replace(trainer, callbacks=callbacks))
+    assert report.best_epoch == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("limit_train_batches", 0), ("max_epochs", 0), ("max_steps", 0)]
+)
+def test_training_that_makes_no_step_is_an_error(setting, value):
+    with pytest.raises(ConfigError, match=rf"no training step .*trainer\.{setting}=0"):
+        fit(default(trainer={setting: value}))
+
+
+def test_what_lightning_refuses_is_a_config_error():
+    with pytest.raises(ConfigError, match=r"trainer: .*limit_val_batches"):
+        fit(default(trainer={"limit_val_batches": 0.001}))
 
 
 def test_fast_dev_run_runs():

@@ -1,8 +1,9 @@
 """Config: where it lives, how it becomes objects, and what it may not do.
 
 Own parts are named (``name: nhits``) and made through their registry. Third-party parts (trainer,
-callbacks, optimizers, schedulers) are given by ``_target_`` and made here and nowhere else, from an
-allow-list: a config file can therefore never run code that this project did not choose.
+callbacks, optimizers, schedulers) are given by ``_target_`` and made here and nowhere else: classes
+that an allowed package defines, each of the kind that its place in the config asks for. A config
+file can therefore never run code that this project did not choose.
 """
 
 import inspect
@@ -34,7 +35,7 @@ ALLOWED_TARGETS: tuple[str, ...] = (
     "regimecast.training.callbacks.",
     "torch.optim.",
 )
-"""Targets a config may name: exact, or everything under a prefix that ends with a dot."""
+"""Targets a config may name: exact, or public classes of a package, given with a dot at the end."""
 
 
 def config_folder() -> Path:
@@ -71,35 +72,33 @@ def split_name(config: Mapping[str, Any], group: str) -> tuple[str, dict[str, An
     return str(config["name"]), {key: value for key, value in config.items() if key != "name"}
 
 
-def instantiate(config: Mapping[str, Any], *, key: str, **extra: Any) -> Any:
+def instantiate(
+    config: Mapping[str, Any],
+    *,
+    key: str,
+    base: type[Any],
+    parts: Mapping[str, type[Any]] | None = None,
+    **extra: Any,
+) -> Any:
     """Object of a ``_target_`` config; ``_partial_: true`` gives a `functools.partial` instead.
-
-    Nested mappings with a ``_target_`` are made first.
 
     Args:
         config: the mapping, plain Python values.
         key: where it stands in the config, for messages.
+        base: what the target must be, or derive from.
+        parts: parameters that may hold a ``_target_`` themselves, made first, and the base of each.
         extra: further keyword arguments, made by code.
 
     Raises:
-        ConfigError: the target is not allowed, does not exist, does not take a parameter, or
-            takes a value of another type.
+        ConfigError: the target is not allowed, does not exist, is not a class of the base, does not
+            take a parameter, or takes a value of another type.
     """
     if "_target_" not in config:
         raise ConfigError(f"{key}: '_target_' is missing; found {', '.join(config) or 'nothing'}")
     target = str(config["_target_"])
-    if not any(
-        target == allowed or (allowed.endswith(".") and target.startswith(allowed))
-        for allowed in ALLOWED_TARGETS
-    ):
-        raise ConfigError(
-            f"{key}._target_={target!r} is not allowed. Allowed: {', '.join(ALLOWED_TARGETS)}"
-        )
-    factory = _locate(target, key)
+    factory = _locate(target, key, base)
     arguments = {
-        name: instantiate(value, key=f"{key}.{name}")
-        if isinstance(value, Mapping) and "_target_" in value
-        else value
+        name: _part(value, f"{key}.{name}", (parts or {}).get(name))
         for name, value in config.items()
         if name not in {"_target_", "_partial_"}
     }
@@ -119,12 +118,38 @@ def instantiate(config: Mapping[str, Any], *, key: str, **extra: Any) -> Any:
         raise ConfigError(f"{key} ({target}): {error}") from error
 
 
-def _locate(target: str, key: str) -> Any:
+def _part(value: Any, key: str, base: type[Any] | None) -> Any:
+    """The value, or what it asks to be made."""
+    if not isinstance(value, Mapping) or "_target_" not in value:
+        return value
+    if base is None:
+        raise ConfigError(f"{key}._target_={value['_target_']!r} is not allowed: give plain values")
+    return instantiate(value, key=key, base=base)
+
+
+def _locate(target: str, key: str, base: type[Any]) -> Any:
+    """The class, which its own package defines: modules also hold what they import."""
+    place = f"{key}._target_={target!r}"
+    if not _allowed(target):
+        raise ConfigError(f"{place} is not allowed. Allowed: {', '.join(ALLOWED_TARGETS)}")
     module, _, name = target.rpartition(".")
     try:
-        return getattr(import_module(module), name)
+        factory = getattr(import_module(module), name)
     except (ImportError, AttributeError) as error:
-        raise ConfigError(f"{key}._target_={target!r} does not exist: {error}") from error
+        raise ConfigError(f"{place} does not exist: {error}") from error
+    if not (inspect.isclass(factory) and issubclass(factory, base)):
+        raise ConfigError(f"{place} is not a {base.__name__}")
+    defined = f"{factory.__module__}.{factory.__qualname__}"
+    if target not in ALLOWED_TARGETS and not _allowed(defined):
+        raise ConfigError(f"{place} is {defined}, which is not allowed")
+    return factory
+
+
+def _allowed(target: str) -> bool:
+    return not any(part.startswith("_") for part in target.split(".")) and any(
+        target == allowed or (allowed.endswith(".") and target.startswith(allowed))
+        for allowed in ALLOWED_TARGETS
+    )
 
 
 def _check_arguments(factory: Any, arguments: Mapping[str, Any], key: str) -> None:

@@ -3,13 +3,14 @@
 A component is a class decorated with ``@XRegistry.register("name")`` in any module of the
 registry's package. Names are found by reading the source text for that decorator, so that listing
 them imports nothing and creating one imports only its own file; there is no list to keep by hand.
-Outside packages add components through the entry-point group ``regimecast.<package>``.
+Outside packages add components through the entry-point group ``regimecast.<package>``. A name is
+for one class: a second one is an error wherever it comes from.
 """
 
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -28,12 +29,14 @@ class Registry(Generic[T]):
 
     Args:
         kind: what a user calls it and the name of its config group, such as ``model``.
+        base: class that every component derives from.
         package: dotted package whose modules hold the components, such as ``regimecast.models``.
         attribute: name of the registry object in the source, such as ``ModelRegistry``.
     """
 
-    def __init__(self, kind: str, *, package: str, attribute: str) -> None:
+    def __init__(self, kind: str, base: type[Any], *, package: str, attribute: str) -> None:
         self.kind = kind
+        self.base = base
         self.package = package
         self._decorator = re.compile(
             rf"^@{attribute}\.register\(\s*[\"']([^\"']+)[\"']\s*\)", re.MULTILINE
@@ -44,17 +47,18 @@ class Registry(Generic[T]):
         """Decorator that gives a class its name.
 
         Raises:
-            ConfigError: the name is taken by another class.
+            ConfigError: the name is taken by another class, or the class is of another base.
         """
 
         def add(component: type[T]) -> type[T]:
-            taken = self._classes.get(name)
-            if taken is not None and taken.__qualname__ != component.__qualname__:
+            if not (inspect.isclass(component) and issubclass(component, self.base)):
                 raise ConfigError(
-                    f"{self.kind} {name!r} is registered twice: "
-                    f"{taken.__module__}.{taken.__qualname__} and "
-                    f"{component.__module__}.{component.__qualname__}"
+                    f"{self.kind} {name!r} must be a subclass of {_path(self.base)}; "
+                    f"{component!r} is none"
                 )
+            taken = self._classes.get(name)
+            if taken is not None and _path(taken) != _path(component):
+                raise self._registered_twice(name, _path(taken), _path(component))
             component.name = name  # type: ignore[attr-defined]  # every component base declares it
             self._classes[name] = component
             return component
@@ -62,20 +66,26 @@ class Registry(Generic[T]):
         return add
 
     def available(self) -> tuple[str, ...]:
-        """Every name, sorted; nothing is imported."""
+        """Every name, sorted; nothing is imported.
+
+        Raises:
+            ConfigError: two modules or packages register one name.
+        """
         return tuple(sorted({*self._modules, *self._entry_points, *self._classes}))
 
     def get(self, name: str) -> type[T]:
         """Class of that name; imports only its own file.
 
         Raises:
-            ConfigError: unknown name; the message lists the allowed ones.
+            ConfigError: unknown name, and the message lists the allowed ones; or two modules or
+                packages register one name.
         """
         if name not in self._classes:
+            outside = self._entry_points
             if name in self._modules:
                 import_module(self._modules[name])
-            elif name in self._entry_points:
-                self._classes[name] = self._entry_points[name].load()
+            elif name in outside:
+                self.register(name)(outside[name].load())
             else:
                 raise ConfigError(
                     f"unknown {self.kind} {name!r}.{did_you_mean(name, self.available())} "
@@ -136,10 +146,36 @@ class Registry(Generic[T]):
         assert origin is not None
         modules: dict[str, str] = {}
         for path in sorted(Path(origin).parent.glob("*.py")):
+            module = f"{self.package}.{path.stem}"
             for name in self._decorator.findall(path.read_text(encoding="utf-8")):
-                modules[name] = f"{self.package}.{path.stem}"
+                if name in modules:
+                    raise self._registered_twice(name, modules[name], module)
+                modules[name] = module
         return modules
 
     @cached_property
     def _entry_points(self) -> dict[str, EntryPoint]:
-        return {point.name: point for point in entry_points(group=self.package)}
+        """Entry point of each name from outside packages."""
+        points: dict[str, EntryPoint] = {}
+        for point in _installed().select(group=self.package):
+            first = self._modules.get(point.name) or getattr(points.get(point.name), "value", None)
+            if first not in (None, point.value):
+                raise self._registered_twice(point.name, first, f"entry point {point.value}")
+            points[point.name] = point
+        return points
+
+    def _registered_twice(self, name: str, first: str, second: str) -> ConfigError:
+        return ConfigError(f"{self.kind} {name!r} is registered twice: by {first} and {second}")
+
+
+def _path(component: type[Any]) -> str:
+    return f"{component.__module__}.{component.__qualname__}"
+
+
+@cache
+def _installed() -> Any:
+    """Entry points of every installed package (their class depends on Python's version).
+
+    Reading them takes a while, so that it is done once for all registries.
+    """
+    return entry_points()

@@ -4,9 +4,9 @@ import signal
 import threading
 from collections.abc import Callable
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, ClassVar
 
-__all__ = ["StopSignals"]
+__all__ = ["StopSignals", "stop_if_asked"]
 
 
 class StopSignals:
@@ -16,13 +16,20 @@ class StopSignals:
     terminal's Ctrl-C may have reached already, and their closing must not be interrupted. A second
     Ctrl-C raises again: the user is in a hurry. Signals that were ignored before stay ignored.
     Outside the main thread, where Python has no signals, nothing happens.
+
+    Python drops a `KeyboardInterrupt` that is raised while an object is being deleted. Long work
+    therefore calls `stop_if_asked` between its steps.
     """
+
+    _innermost: ClassVar["StopSignals | None"] = None
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
         self._before: dict[signal.Signals, Callable[..., Any] | int | None] = {}
+        self._outer: StopSignals | None = None
 
     def __enter__(self) -> "StopSignals":
+        self._outer, StopSignals._innermost = StopSignals._innermost, self
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 if signal.getsignal(number) is not signal.SIG_IGN:
@@ -35,6 +42,7 @@ class StopSignals:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        StopSignals._innermost = self._outer
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
@@ -43,3 +51,14 @@ class StopSignals:
             return
         self.received = signal.Signals(number)
         raise KeyboardInterrupt(self.received.name)
+
+
+def stop_if_asked() -> None:
+    """Nothing, unless a signal came whose interrupt was lost.
+
+    Raises:
+        KeyboardInterrupt: a signal was received and the work goes on all the same.
+    """
+    innermost = StopSignals._innermost
+    if innermost is not None and innermost.received is not None:
+        raise KeyboardInterrupt(innermost.received.name)

@@ -80,7 +80,8 @@ class ForecastKind(StrEnum):
     PROBABILITIES = "probabilities"
     """Class probabilities; `Forecast.levels` are the class values, such as (-1, 0, 1)."""
     POSITIONS = "positions"
-    """A position in [-1, 1]; `Forecast.levels` is (0.5,)."""
+    """Positions in [-1, 1]; `Forecast.levels` is (0.5,). That of step h is taken at the close of
+    step h - 1 and held for one step, so that the first is the one to hold next."""
 
 
 @dataclass(frozen=True)
@@ -270,19 +271,33 @@ class Forecast:
         return int(self.values.shape[1])
 
     def point(self) -> Float[np.ndarray, "N H"]:
-        """Median for quantiles, expected class for probabilities, the position for positions."""
+        """Median for quantiles, expected class for probabilities, the position for positions.
+
+        Raises:
+            SpecError: the quantiles' levels do not enclose the median.
+        """
         if self.kind is ForecastKind.PROBABILITIES:
             return self.values @ np.asarray(self.levels, dtype=self.values.dtype)
         return self.quantile(0.5)
 
     def quantile(self, level: float) -> Float[np.ndarray, "N H"]:
-        """Quantile at a level, linear between the levels at hand and flat beyond them."""
+        """Quantile at a level, linear between the levels at hand.
+
+        Raises:
+            SpecError: the level is outside the levels at hand, of which nothing is known.
+        """
+        first, last = self.levels[0], self.levels[-1]
+        if not first <= level <= last:
+            raise SpecError(
+                f"the forecast says nothing of level {level}: its levels are {self.levels}. "
+                f"Allowed: {first} to {last}"
+            )
         levels = np.asarray(self.levels)
-        upper = int(np.clip(np.searchsorted(levels, level), 0, len(levels) - 1))
-        lower = max(upper - 1, 0)
-        if levels[upper] <= level or upper == lower:
+        upper = int(np.searchsorted(levels, level))
+        if levels[upper] == level:
             return self.values[:, :, upper]
-        share = np.clip((level - levels[lower]) / (levels[upper] - levels[lower]), 0.0, 1.0)
+        lower = upper - 1
+        share = (level - levels[lower]) / (levels[upper] - levels[lower])
         return (1 - share) * self.values[:, :, lower] + share * self.values[:, :, upper]
 
     def take(self, index: Shaped[np.ndarray, " M"]) -> "Forecast":

@@ -1,6 +1,16 @@
-"""Expected bar times of a market, past and future, from its calendar alone."""
+"""Bar times of a market from its calendar alone: those that were, and those that were scheduled.
+
+The actual calendar leaves out closures that nobody foresaw (11 September 2001, hurricanes, days of
+mourning). It is right for judging a record of the past, and it leaks into anything that a model may
+know ahead. The scheduled calendar holds what rules gave years before: weekdays and their lasting
+changes, yearly holidays, yearly early closes. Every date that ``exchange_calendars`` lists by hand
+is a normal day in it. That includes holidays that were announced after all, such as the Chinese New
+Year of XSHG or XHKG: nothing in the lists tells them from a typhoon, and taking a holiday for a
+session is never a leak.
+"""
 
 from functools import lru_cache
+from typing import Any
 
 import exchange_calendars
 import numpy as np
@@ -15,12 +25,22 @@ ALWAYS_OPEN = "24/7"
 """Calendar of markets that never close."""
 
 
+_LASTING = pd.Timedelta("365D")
+"""Weekdays of trading that changed for less than this were a special session, not a schedule."""
+
+
 def exchange_of(
-    calendar: str, time: Shaped[np.ndarray, " T"]
+    calendar: str, time: Shaped[np.ndarray, " T"], *, scheduled: bool
 ) -> exchange_calendars.ExchangeCalendar:
     """Calendar of an exchange over the years of `time` and one year on either side.
 
     Whole years, so that what is said of one date never depends on which other dates are asked for.
+
+    Args:
+        calendar: exchange code or ``24/7``.
+        time: times that the calendar shall cover.
+        scheduled: sessions and hours as they were known years before, for what models may know
+            ahead; else as they came about.
 
     Raises:
         ConfigError: unknown calendar.
@@ -28,11 +48,14 @@ def exchange_of(
     """
     if len(time) == 0 or np.isnat(time).any():
         raise DataError("a calendar needs at least one time and no missing ones")
-    return _load(calendar, pd.Timestamp(time.min()).year - 1, pd.Timestamp(time.max()).year + 1)
+    first, last = pd.Timestamp(time.min()).year - 1, pd.Timestamp(time.max()).year + 1
+    return _load(calendar, first, last, scheduled)
 
 
 @lru_cache(maxsize=8)
-def _load(name: str, first_year: int, last_year: int) -> exchange_calendars.ExchangeCalendar:
+def _load(
+    name: str, first_year: int, last_year: int, scheduled: bool
+) -> exchange_calendars.ExchangeCalendar:
     names = exchange_calendars.get_calendar_names()
     if name not in names:
         raise ConfigError(
@@ -50,7 +73,24 @@ def _load(name: str, first_year: int, last_year: int) -> exchange_calendars.Exch
             f"{first_year + 1} to {last_year - 1}; name another calendar or leave out the features "
             "that need it"
         )
-    return exchange_calendars.get_calendar(name, start=start, end=end)
+    return (_scheduled(kind) if scheduled else kind)(start=start, end=end)
+
+
+def _scheduled(
+    kind: type[exchange_calendars.ExchangeCalendar],
+) -> type[exchange_calendars.ExchangeCalendar]:
+    """The exchange by its rules alone, without any date that is listed by hand."""
+    listed = ("adhoc_holidays", "special_opens_adhoc", "special_closes_adhoc")
+    rules: dict[str, Any] = {name: property(lambda _: []) for name in listed}
+    if hasattr(kind, "special_weekmasks"):
+        rules["special_weekmasks"] = property(
+            lambda exchange: [
+                (start, end, mask)
+                for start, end, mask in kind.special_weekmasks.fget(exchange)
+                if start is None or end is None or end - start >= _LASTING
+            ]
+        )
+    return type(f"Scheduled{kind.__name__}", (kind,), rules)
 
 
 def bar_length(frequency: str) -> pd.Timedelta:
@@ -73,22 +113,56 @@ def bar_length(frequency: str) -> pd.Timedelta:
 def expected_times(
     calendar: str, frequency: str, start: np.datetime64, end: np.datetime64
 ) -> Shaped[np.ndarray, " T"]:
-    """Bar times from `start` to `end`, both ends included where they are bar times.
+    """Bar times from `start` to `end`, both ends included where they are bar times, as they were.
 
     Daily bars of an exchange are its sessions (dates); intraday bars close at multiples of the bar
     length from each session's open; a market that never closes has a bar every bar length from
-    `start` on.
+    `start` on. Unscheduled closures are left out, so this is for records of the past only.
+
+    Raises:
+        ConfigError: unknown calendar, or a frequency that is no fixed length.
+        DataError: the calendar does not reach the times.
+    """
+    return _times(calendar, bar_length(frequency), start, end, scheduled=False)
+
+
+def trading_grid(
+    calendar: str, frequency: str, start: np.datetime64, end: np.datetime64, *, ahead: int
+) -> Shaped[np.ndarray, " T"]:
+    """Scheduled bar times from `start` through `end` and exactly `ahead` of them after `end`.
+
+    What comes after a bar is read from here and never from the data, so that which bars exist later
+    (a halt, an outage, a day of mourning) is never known early: on 10 September 2001 the next bar
+    was expected on the 11th.
 
     Raises:
         ConfigError: unknown calendar, or a frequency that is no fixed length.
         DataError: the calendar does not reach the times.
     """
     step = bar_length(frequency)
+    margin = step * ahead * 3 + pd.Timedelta("14D")
+    while True:
+        grid = _times(calendar, step, start, end + margin.to_timedelta64(), scheduled=True)
+        last = int(np.searchsorted(grid, end, side="right"))
+        if len(grid) >= last + ahead:
+            return grid[: last + ahead]
+        margin *= 2
+
+
+def _times(
+    calendar: str,
+    step: pd.Timedelta,
+    start: np.datetime64,
+    end: np.datetime64,
+    *,
+    scheduled: bool,
+) -> Shaped[np.ndarray, " T"]:
     first, last = pd.Timestamp(start), pd.Timestamp(end)
     if calendar == ALWAYS_OPEN:
         times = pd.date_range(first, last, freq=step)
     else:
-        exchange = exchange_of(calendar, np.array([start, end], dtype="datetime64[ns]"))
+        ends = np.array([start, end], dtype="datetime64[ns]")
+        exchange = exchange_of(calendar, ends, scheduled=scheduled)
         if step >= pd.Timedelta("1D"):
             times = exchange.sessions[:: max(1, step // pd.Timedelta("1D"))]
         else:
@@ -98,18 +172,3 @@ def expected_times(
             times = index.tz_convert(None)
         times = times[(times >= first) & (times <= last)]
     return times.to_numpy(dtype="datetime64[ns]")
-
-
-def trading_grid(
-    calendar: str, frequency: str, start: np.datetime64, end: np.datetime64, *, ahead: int
-) -> Shaped[np.ndarray, " T"]:
-    """Bar times from `start` through `end` and exactly `ahead` bar times after `end`.
-
-    What comes after a bar is read from here and never from the data, so that which bars exist later
-    (a halt, an outage) is never known early.
-    """
-    step = bar_length(frequency)
-    margin = (step * ahead * 3 + pd.Timedelta("14D")).to_timedelta64()
-    grid = expected_times(calendar, frequency, start, end + margin)
-    last = int(np.searchsorted(grid, end, side="right"))
-    return grid[: last + ahead]

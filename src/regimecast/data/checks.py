@@ -15,6 +15,8 @@ __all__ = ["BarTable", "Problem", "bar_problems", "calendar_problems"]
 
 _MAD_TO_STD = 1.4826
 """Standard deviations per median absolute deviation of a normal distribution."""
+_SAME_PRICE = 1e-9
+"""Relative difference up to which two prices are one price, written with other rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +64,12 @@ class BarTable:
 
 
 def bar_problems(
-    table: BarTable, *, stale_bars: int, outlier_sigmas: float, outlier_return: float
+    table: BarTable,
+    *,
+    stale_bars: int,
+    outlier_sigmas: float,
+    outlier_return: float,
+    repeated_open_share: float,
 ) -> Iterator[Problem]:
     """Problems inside bars and between one bar and the next, in tables sorted by (asset, time).
 
@@ -71,11 +78,16 @@ def bar_problems(
         stale_bars: bars with the same close and no range that make a stale run.
         outlier_sigmas: robust standard deviations of the asset's log returns.
         outlier_return: absolute simple return.
+        repeated_open_share: share of an asset's opens above which those that repeat the close
+            before are a problem.
     """
     yield from _bad_values(table)
     yield from _bad_ranges(table)
     yield table.problem("stale_run", _stale_runs(table, stale_bars))
     yield table.problem("outlier", _outliers(table, outlier_sigmas, outlier_return), "close")
+    if "open" in table.names:
+        repeated = _repeated_opens(table, repeated_open_share)
+        yield table.problem("open_repeats_close", repeated, "open")
 
 
 def _bad_values(table: BarTable) -> Iterator[Problem]:
@@ -134,6 +146,20 @@ def _outliers(table: BarTable, sigmas: float, limit: float) -> Bool[np.ndarray, 
     mad = pd.Series(distance).groupby(table.asset).transform("median").to_numpy()
     far = (distance > sigmas * _MAD_TO_STD * mad) & (mad > 0)
     return far | (np.abs(np.expm1(returns)) > limit)
+
+
+def _repeated_opens(table: BarTable, share: float) -> Bool[np.ndarray, " R"]:
+    """True where an open repeats the close before, in assets where it often does.
+
+    Vendors fill in an open that they do not have in this way, so that it was often no traded price.
+    """
+    opened = table.column("open")
+    before = np.roll(table.column("close"), 1)
+    possible = table.follows & np.isfinite(opened)
+    same = possible & (np.abs(opened - before) <= _SAME_PRICE * before)
+    counts = [np.bincount(table.asset, weights=mask) for mask in (same, possible)]
+    often = counts[0] > share * counts[1]
+    return same & often[table.asset]
 
 
 def calendar_problems(table: BarTable, *, frequency: str, calendar: str) -> Iterator[Problem]:

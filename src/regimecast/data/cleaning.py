@@ -9,7 +9,7 @@ Design choices:
 """
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from jaxtyping import Bool
 
 from regimecast.core.errors import ConfigError, DataError
 from regimecast.data.checks import BarTable, Problem, bar_problems, calendar_problems
+from regimecast.data.findings import CleaningReport, Finding
 from regimecast.data.panel import Panel
 from regimecast.data.schema import RawBars, validate
 
@@ -62,6 +63,8 @@ class CleaningSettings:
     returns beyond which one is flagged. Taken over the whole history: for the report only."""
     outlier_return: float
     """Absolute simple return beyond which a bar is flagged."""
+    repeated_open_share: float
+    """Share of an asset's bars above which opens that repeat the close before are flagged."""
 
     def __post_init__(self) -> None:
         for key, allowed in _POLICIES.items():
@@ -74,53 +77,10 @@ class CleaningSettings:
         for key in ("outlier_sigmas", "outlier_return"):
             if not getattr(self, key) > 0:
                 raise ConfigError(f"cleaning.{key}={getattr(self, key)}; allowed: above 0")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One kind of problem in one asset."""
-
-    asset: str
-    problem: str
-    column: str
-    """Column it was seen in; empty where it concerns the bar as a whole."""
-    count: int
-    first: str
-    """Time of the first one, ISO 8601."""
-    action: str
-    """``sorted``, ``dropped``, ``kept first``, ``kept last`` or ``flagged`` (kept as it is)."""
-
-
-@dataclass(frozen=True)
-class CleaningReport:
-    """Everything that looked wrong in the raw bars, and what was done about it."""
-
-    origin: str
-    rows_before: int
-    rows_after: int
-    findings: tuple[Finding, ...]
-
-    @property
-    def empty(self) -> bool:
-        """Whether nothing looked wrong."""
-        return not self.findings
-
-    def count(self, problem: str, asset: str | None = None) -> int:
-        """Occurrences of a problem, in one asset or in all."""
-        return sum(
-            finding.count
-            for finding in self.findings
-            if finding.problem == problem and asset in (None, finding.asset)
-        )
-
-    def table(self) -> list[tuple[str, ...]]:
-        """A heading and one row of text per finding, for a terminal or a report."""
-        heading = ("asset", "problem", "column", "count", "first", "action")
-        return [heading, *(tuple(str(v) for v in asdict(f).values()) for f in self.findings)]
-
-    def to_json(self) -> dict[str, object]:
-        """Plain values for a json file."""
-        return {**asdict(self), "findings": [asdict(finding) for finding in self.findings]}
+        if not 0 <= self.repeated_open_share <= 1:
+            raise ConfigError(
+                f"cleaning.repeated_open_share={self.repeated_open_share}; allowed: 0 to 1"
+            )
 
 
 def clean(raw: RawBars, *, settings: CleaningSettings) -> tuple[Panel, CleaningReport]:
@@ -149,7 +109,9 @@ def clean(raw: RawBars, *, settings: CleaningSettings) -> tuple[Panel, CleaningR
     )
     del frame
     journal = _Journal(raw.origin, tuple(str(asset) for asset in assets))
-    rows_before = len(table.time)
+    empty = _empty_cells(raw, journal.assets)
+    rows_before = len(table.time) + len(empty.asset)
+    journal.drop(empty, "dropped")
     table = _sort(table, journal)
     table = _drop_unusable(table, journal, settings)
     table = _drop_duplicates(table, journal, settings)
@@ -158,6 +120,7 @@ def clean(raw: RawBars, *, settings: CleaningSettings) -> tuple[Panel, CleaningR
         stale_bars=settings.stale_bars,
         outlier_sigmas=settings.outlier_sigmas,
         outlier_return=settings.outlier_return,
+        repeated_open_share=settings.repeated_open_share,
     ):
         if problem.name == "negative_price":
             journal.check(problem, settings, problem.name)
@@ -228,6 +191,17 @@ class _Journal:
     def findings(self) -> tuple[Finding, ...]:
         """Findings by asset, then in the order of the checks."""
         return tuple(sorted(self._findings, key=lambda finding: finding.asset))
+
+
+def _empty_cells(raw: RawBars, assets: tuple[str, ...]) -> Problem:
+    """Cells of a wide table that hold no bar."""
+    cells = raw.empty_cells
+    if cells is None:
+        cells = pd.DataFrame({"asset": [], "time": np.array([], dtype="datetime64[ns]")})
+    codes = pd.Index(assets).get_indexer(pd.Index(cells["asset"]))
+    return Problem(
+        "empty_cell", "close", codes, cells["time"].to_numpy(), np.ones_like(codes, dtype=np.int64)
+    )
 
 
 def _sort(table: BarTable, journal: _Journal) -> BarTable:

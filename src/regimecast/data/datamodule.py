@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, RandomSampler, SequentialSampler
 
 from regimecast.core.batch import Batch
 from regimecast.core.errors import ConfigError, did_you_mean
+from regimecast.core.seeding import derive_seed
 from regimecast.core.types import DataSpec, Outcomes, Samples, Task
 from regimecast.data.dataset import TimeSeriesDataset
 from regimecast.data.dealing import DealtBatches
@@ -34,6 +35,7 @@ from regimecast.weighting.report import WeightReport
 __all__ = ["FinancialDataModule", "SplitName"]
 
 SplitName = Literal["train", "validation", "test", "all"]
+_DRAWING, _SHUFFLING = 1, 2  # what a fold needs chance for, each with a stream of its own
 
 
 def _identity(batch: Any) -> Any:
@@ -164,17 +166,16 @@ class FinancialDataModule(LightningDataModule):
         In a group of processes, each gets its share of every batch; see `DealtBatches`.
         """
         dataset = self.split(name)
-        generator = torch.Generator().manual_seed(self.seed + self.number) if shuffle else None
-        order = (
-            RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
-        )
+        seed = derive_seed(self.seed, self.number, _SHUFFLING)
+        chance = torch.Generator().manual_seed(seed) if shuffle else None
+        order = RandomSampler(dataset, generator=chance) if shuffle else SequentialSampler(dataset)
         return DataLoader(
             dataset,
             batch_sampler=DealtBatches(order, batch_size=self.batch_size),
             num_workers=self._num_workers,
             persistent_workers=self._num_workers > 0,
             collate_fn=_identity,
-            generator=generator,
+            generator=chance,
         )
 
     def train_dataloader(self) -> DataLoader[Batch]:
@@ -262,7 +263,7 @@ class FinancialDataModule(LightningDataModule):
     ) -> tuple[Int[np.ndarray, " M"], Float[np.ndarray, " M"], WeightReport]:
         """Positions drawn for training, their weights, and what both do to each regime."""
         natural = self._regime_codes[self.samples.row[self.fold.train]]
-        generator = np.random.default_rng(self.seed + self.number)
+        generator = np.random.default_rng(derive_seed(self.seed, self.number, _DRAWING))
         drawn = self._sampling.draw(natural, generator)
         positions = self.fold.train[drawn]
         weight, report = sample_weights(

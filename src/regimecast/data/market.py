@@ -27,13 +27,13 @@ class MarketData:
     target_rule: Target
     target: TargetSeries
     past: Float[np.ndarray, "R Fp"]
-    """float32, unscaled; column 0 is reserved for the history."""
+    """float32, unscaled, never infinite; column 0 is reserved for the history."""
     known: Float[np.ndarray, "G Fk"]
     """Calendar features on the market's grid of bar times."""
     known_index: Int[np.ndarray, " R"]
     """Place of each row on that grid."""
     scheduled: Float[np.ndarray, "R Fa"]
-    """Columns of the source that are known ahead, unscaled."""
+    """Columns of the source that are known ahead, unscaled and never infinite."""
     static: Float[np.ndarray, "A Fs"]
     """Static columns of the source, unscaled and NaN for an asset without bars, then indicators."""
     spec: DataSpec
@@ -60,7 +60,8 @@ class MarketData:
             asset_identity: whether each asset gets a static indicator channel of its own.
 
         Raises:
-            DataError: a column is missing, or no asset is long enough for one window.
+            DataError: a column is missing, empty, or static and not constant in an asset; or no
+                asset is long enough for one window.
         """
         _check_columns(bars)
         return cls._computed(bars, pipeline, target, context_length, asset_identity)
@@ -81,7 +82,7 @@ class MarketData:
         past[:, 0] = 0.0
         past[:, 1 : 1 + len(table.names)] = table.values
         for position, name in enumerate(given, start=1 + len(table.names)):
-            past[:, position] = bars.available(name)
+            past[:, position] = _finite(bars.available(name))
         known, names, index = _known_channels(bars, pipeline, series.horizon)
         scheduled = _names(bars, Role.KNOWN)
         if repeated := {*given, *scheduled} & {*table.names, *names, "history"}:
@@ -111,7 +112,7 @@ class MarketData:
             past=past,
             known=known,
             known_index=index,
-            scheduled=bars.values[:, [bars.index(name) for name in scheduled]].astype(np.float32),
+            scheduled=_finite(bars.values[:, [bars.index(name) for name in scheduled]]),
             static=static,
             spec=spec,
             lookback=max(table.lookback, series.lookback),
@@ -150,10 +151,17 @@ class MarketData:
         """Origins in row order with the interval of time that each reads.
 
         Args:
-            complete: only origins whose target is known; else every origin with a full window,
-                whose interval ends at the origin itself where the future is missing.
+            complete: only origins whose target is known and whose asset has bars for the longest
+                time it may take; else every origin with a full window, whose interval ends at the
+                origin itself where the future is missing.
         """
-        usable = self.has_window & self.target.complete if complete else self.has_window
+        usable = self.has_window
+        if complete:
+            # A target that is known early (a barrier was met) must not decide on its own whether
+            # the origin counts: near the end of the data only those that met one would. Intervals
+            # still end where the target was known, which is what purging needs.
+            ahead = np.arange(self.bars.n_rows) + self.target_rule.label_bars
+            usable = usable & self.target.complete & (ahead <= self.last_row)
         row = np.flatnonzero(usable)
         start = np.maximum(
             self.first_row[row], row - (self.spec.context_length - 1) - self.lookback
@@ -209,16 +217,44 @@ def _known_channels(
 def _static_channels(
     bars: Panel, asset_identity: bool
 ) -> tuple[tuple[str, ...], Float[np.ndarray, "A Fs"]]:
-    """Static columns of the source, and one indicator per asset where wanted."""
-    listed = np.diff(bars.offsets) > 0
-    first = np.where(listed, bars.offsets[:-1], 0)
+    """Static columns of the source, and one indicator per asset where wanted.
+
+    Raises:
+        DataError: a static column has two values in one asset.
+    """
     names = list(_names(bars, Role.STATIC))
-    parts = [np.where(listed, bars.actual(name)[first], np.nan) for name in names]
+    parts = [_constants(bars, name) for name in names]
     if asset_identity and bars.n_assets > 1:
         names += [f"asset={asset}" for asset in bars.assets]
         parts += list(np.eye(bars.n_assets))
     values = np.stack(parts, axis=1) if parts else np.empty((bars.n_assets, 0))
     return tuple(names), values.astype(np.float32)
+
+
+def _finite(values: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    """float32 with NaN, which scaling takes for missing, where a value is infinite or too large."""
+    with np.errstate(over="ignore"):
+        narrow = values.astype(np.float32)
+    narrow[np.isinf(narrow)] = np.nan
+    return narrow
+
+
+def _constants(bars: Panel, name: str) -> Float[np.ndarray, " A"]:
+    """The one value of a static column in each asset, NaN where it has none."""
+    known = np.flatnonzero(np.isfinite(bars.actual(name)))
+    value, asset = bars.actual(name)[known], bars.asset_of_row[known]
+    owner, first = np.unique(asset, return_index=True)
+    constants = np.full(bars.n_assets, np.nan)
+    constants[owner] = value[first]
+    differs = np.flatnonzero(value != constants[asset])
+    if len(differs):
+        where = differs[0]
+        raise DataError(
+            f"column {name!r} has role static and is not constant: in asset "
+            f"{bars.assets[asset[where]]!r} it is {constants[asset[where]]} and, at "
+            f"{bars.time[known[where]]}, {value[where]}. Give it the role past with data.roles"
+        )
+    return constants
 
 
 def _names(bars: Panel, role: Role) -> tuple[str, ...]:

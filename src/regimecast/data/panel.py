@@ -42,7 +42,11 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Column:
-    """A named column. `lag` is how many bars late it becomes known: 0 at its own bar's close."""
+    """A named column. `lag` is how many bars late it becomes known: 0 at its own bar's close.
+
+    Raises:
+        DataError: the lag is negative, or not 0 though the role says that it is known beforehand.
+    """
 
     name: str
     role: Role = Role.PAST
@@ -51,6 +55,11 @@ class Column:
     def __post_init__(self) -> None:
         if self.lag < 0:
             raise DataError(f"column {self.name!r} has lag={self.lag}; a lag is 0 or more bars")
+        if self.lag and self.role in (Role.KNOWN, Role.STATIC):
+            raise DataError(
+                f"column {self.name!r} has role {self.role} and lag={self.lag}; what is known "
+                "beforehand has no lag: leave it out, or give the column the role past"
+            )
 
 
 @dataclass(frozen=True, eq=False)

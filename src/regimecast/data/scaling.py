@@ -41,7 +41,7 @@ class FeatureScaler:
         interval: Interval,
         clip: float,
     ) -> "FeatureScaler":
-        """Statistics of the rows inside `interval`, NaN left out.
+        """Statistics of the rows inside `interval`, missing and infinite values left out.
 
         A channel without a value inside the interval (a series that starts later) cannot be learnt
         from; it is named in the log and is 0 in every window.
@@ -56,7 +56,9 @@ class FeatureScaler:
                 str(interval.end)[:10],
                 ", ".join(name for name, none in zip(names, empty, strict=True) if none),
             )
-        rows = np.where(empty, np.float32(0), rows) if empty.any() else rows
+        # An infinity (a division by zero at the source) is no value that a mean could be taken of.
+        rows[np.isinf(rows)] = np.nan
+        rows[:, empty] = 0
         mean = np.asarray(np.nanmean(rows, axis=0, dtype=np.float64))
         std = np.asarray(np.nanstd(rows, axis=0, dtype=np.float64))
         # A channel whose spread is rounding noise around its mean would explode when divided by it.
@@ -70,8 +72,9 @@ class FeatureScaler:
         return 1 / self.std
 
     def scale(self, values: Float[np.ndarray, "N F"]) -> Float[np.ndarray, "N F"]:
-        """Scaled values within ±clip; a missing one becomes 0, the training mean."""
-        return np.clip(np.nan_to_num((values - self.mean) * self.factor), -self.clip, self.clip)
+        """Scaled values within ±clip; a missing or infinite one becomes 0, the training mean."""
+        scaled = np.clip((values - self.mean) * self.factor, -self.clip, self.clip)
+        return np.where(np.isfinite(values), np.nan_to_num(scaled), np.zeros_like(scaled))
 
     def check(self, earliest: np.datetime64) -> None:
         """Raises `LeakageError` if rows before the fitted interval would be scaled with it."""

@@ -19,7 +19,7 @@ PRICES: tuple[str, ...] = ("open", "high", "low", "close")
 
 @dataclass(frozen=True, eq=False)
 class RawBars:
-    """Bars as they were found: not sorted, not checked, nothing dropped."""
+    """Bars as they were found: not sorted, not checked, and what was left out is listed."""
 
     frame: pd.DataFrame
     """Long: ``asset`` (str), ``time`` (datetime64[ns], naive UTC), then one float64 column per
@@ -29,6 +29,9 @@ class RawBars:
     calendar: str
     origin: str
     """Where the bars come from, for manifests and reports."""
+    empty_cells: pd.DataFrame | None = None
+    """``asset`` and ``time`` of each empty cell of a wide table between the asset's first and last
+    bar; no bars, and so not in `frame`."""
 
 
 def raw_schema(names: Iterable[str]) -> pa.DataFrameSchema:

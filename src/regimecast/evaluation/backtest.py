@@ -1,8 +1,10 @@
 """Backtest: positions in, per-bar returns of an equal-weight portfolio out.
 
 Time:
-- A position is decided at the close of bar t and filled at bar t + 1: at its open where the panel
-  has opens, else at its close. No decision is filled at the price that it was made from.
+- A position is decided at the close of bar t and filled at bar t + 1: at its open where it has one
+  of its own, else at its close. Many index series repeat the close before as the open (equal within
+  1e-9), at which nothing could be traded any more: that is none of its own. Hence no decision is
+  filled at the price that it was made from. `fills_at_close` tells how often the close was taken.
 - A decision holds until the next one is filled, at most for `hold` bars. Where none follows, as
   between folds, the position is closed at the next fill and the asset is out of the portfolio.
 - What is still held at an asset's last bar is sold at its close.
@@ -28,6 +30,9 @@ from regimecast.data.panel import Panel
 from regimecast.evaluation.costs import CostModel
 
 __all__ = ["BacktestResult", "Trades", "backtest", "decision_spacing"]
+
+_REPEATED = 1e-9
+"""An open this close to the close before it, as a share of that, is a copy of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +72,8 @@ class BacktestResult:
     """Regime known when the bar's decisions were made (most frequent over assets), -1 unknown."""
     n_assets: Int[np.ndarray, " T"]
     trades: Trades
+    fills_at_close: float | None
+    """Share of position changes filled at a close for want of an open; None without a change."""
     cost: CostModel
     bars_per_year: float
     split: str
@@ -92,7 +99,7 @@ def backtest(
     Args:
         position: wanted share of capital, decided at the close of its row.
         row: panel row of each decision, each at most once, in any order.
-        panel: bars; `close` and, where there is one, `open` are read.
+        panel: bars; `close` and, where there is one, `open` are read (see the module).
         cost: what a change of position costs.
         bars_per_year: of the data's calendar, to accrue borrowing fees and to annualise.
         regime: regime code known at each decision.
@@ -114,15 +121,15 @@ def backtest(
     target = np.zeros(panel.n_rows)
     target[live] = position[decision[live]]
     active, known = _in_play(decision, panel)
-    close, fill = _prices(panel, active)
-    columns = np.zeros((4, panel.n_rows))
+    close, fill, at_close = _prices(panel, active)
+    columns = np.zeros((5, panel.n_rows))
     count, trade_rows, trade_net = _simulate(
         target,
         active,
         fill,
         close,
         panel.offsets.astype(np.int64),
-        not panel.has("open"),
+        at_close,
         cost.per_side,
         cost.borrow_bps_per_year / 1e4 / bars_per_year,
         columns,
@@ -132,10 +139,11 @@ def backtest(
     time, bar = np.unique(panel.time[rows], return_inverse=True)
     n_assets = np.bincount(bar, minlength=len(time))
     net, gross, turnover, exposure = (
-        np.bincount(bar, column[rows], len(time)) / n_assets for column in columns
+        np.bincount(bar, column[rows], len(time)) / n_assets for column in columns[:4]
     )
     held = (columns[2, rows] > 0) | (columns[3, rows] > 0)
     entry, leave, side = trade_rows[:count].T
+    changed = columns[4] > 0
     return BacktestResult(
         time=time,
         net=net,
@@ -152,6 +160,7 @@ def backtest(
             side,
             trade_net[:count],
         ),
+        fills_at_close=float(at_close[changed].mean()) if changed.any() else None,
         cost=cost,
         bars_per_year=bars_per_year,
         split=split,
@@ -209,13 +218,15 @@ def _in_play(
 
 def _prices(
     panel: Panel, active: Bool[np.ndarray, " R"]
-) -> tuple[Float[np.ndarray, " R"], Float[np.ndarray, " R"]]:
-    """Close and fill price of every row; a bar without an open is filled at its close."""
+) -> tuple[Float[np.ndarray, " R"], Float[np.ndarray, " R"], Bool[np.ndarray, " R"]]:
+    """Close and fill price of every row, and whether the latter is the close."""
     close = panel.actual("close").astype(np.float64)
-    fill = close
+    fill, at_close = close, np.ones(panel.n_rows, dtype=bool)
     if panel.has("open"):
         opened = panel.actual("open").astype(np.float64)
-        fill = np.where(np.isfinite(opened), opened, close)
+        before = np.append(np.nan, close)[:-1]  # of no matter in an asset's first row: no fill
+        at_close = ~np.isfinite(opened) | (np.abs(opened - before) <= _REPEATED * np.abs(before))
+        fill = np.where(at_close, close, opened)
     needed = active.copy()
     needed[:-1] |= active[1:]
     bad = needed & ~((close > 0) & np.isfinite(close) & (fill > 0) & np.isfinite(fill))
@@ -225,7 +236,7 @@ def _prices(
             f"{panel.assets[int(panel.asset_of_row[first])]!r} at {panel.time[first]} has close="
             f"{close[first]} and fill price {fill[first]}; prices to trade at must be positive"
         )
-    return close, fill
+    return close, fill, at_close
 
 
 def _most_frequent(
@@ -240,9 +251,9 @@ def _most_frequent(
 @no_type_check  # numba compiles the bare function, which a type checker's wrapper is not
 @numba.njit(cache=True)
 def _simulate(  # noqa: ANN202  # the compiler infers types
-    target, active, fill, close, offsets, fill_at_close, rate, borrow, columns, most_trades
+    target, active, fill, close, offsets, at_close, rate, borrow, columns, most_trades
 ):
-    # columns: net, gross, turnover, exposure. A decision opens one spell at most.
+    # columns: net, gross, turnover, exposure, change at fill. A decision opens one spell at most.
     trade_rows = np.zeros((most_trades, 3), dtype=np.int64)
     trade_net = np.zeros(most_trades)
     count = 0
@@ -255,7 +266,7 @@ def _simulate(  # noqa: ANN202  # the compiler infers types
                 continue
             last = row == offsets[asset + 1] - 1
             # A fill at the very last close would be sold at the same price: it is not made.
-            new = 0.0 if last and fill_at_close else target[row - 1]
+            new = 0.0 if last and at_close[row] else target[row - 1]
             before = max(1.0 + old * (fill[row] / close[row - 1] - 1.0), 0.0)
             after = max(1.0 + new * (close[row] / fill[row] - 1.0), 0.0)
             carried = max(before - borrow * max(-old, 0.0), 0.0)
@@ -267,6 +278,7 @@ def _simulate(  # noqa: ANN202  # the compiler infers types
             columns[1, row] = before * after - 1.0
             columns[2, row] = change + closing
             columns[3, row] = abs(new)
+            columns[4, row] = change
 
             stays = old * new > 0.0
             growth *= carried

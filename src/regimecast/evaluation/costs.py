@@ -14,8 +14,9 @@ __all__ = ["CostModel"]
 class CostModel:
     """Proportional costs, charged on every change of position, and the price of being short.
 
-    A change of position from p to q costs |q - p| · (commission + slippage) of capital at the fill,
-    so a round trip into a full position and out of it costs twice that.
+    A change of position from p to q costs |q - p| · (commission + slippage) of capital at the fill
+    (at the next bar, see `backtest`), so a round trip into a full position and out of it costs
+    twice that.
 
     Raises:
         ConfigError: a cost is negative, not a number, or more than the whole trade.
@@ -37,8 +38,3 @@ class CostModel:
     def per_side(self) -> float:
         """Share of the traded value that one fill costs."""
         return (self.commission_bps + self.slippage_bps) / 1e4
-
-    @property
-    def round_trip(self) -> float:
-        """Share of the traded value that getting in and out costs."""
-        return 2 * self.per_side

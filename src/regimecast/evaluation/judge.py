@@ -62,11 +62,10 @@ def judge(
     metrics = evaluate(forecast, outcomes)
     row = origin_rows(forecast, panel)
     bars_per_year = panel.bars_per_year
-    step = forecast.horizon if strategy.step is None else strategy.step
     positions = {
         "strategy": strategy.positions(forecast, panel, bars_per_year=bars_per_year),
         "buy_and_hold": benchmarks.buy_and_hold(row),
-        "naive": benchmarks.naive(row, panel, bars=step),
+        "naive": benchmarks.naive(row, panel, bars=strategy.step_of(forecast)),
     }
     hold = decision_spacing(row, panel)
     results = {

@@ -10,6 +10,7 @@ from rich.console import Group
 
 from regimecast.core.errors import ConfigError, DataError, did_you_mean
 from regimecast.core.files import atomic_path, read_json, write_json
+from regimecast.evaluation.comparable import Kind, kinds, parse_config
 from regimecast.evaluation.leaderboard_table import leaderboard_table
 from regimecast.tracking.folder import read_status, run_folders
 
@@ -44,14 +45,19 @@ depends on which levels it is taken over, whereas a point forecast's CRPS is its
 
 _UNKNOWN = "unknown"
 
+_KIND = ["task", "target", "data"]
+"""Columns that say what a run forecasts; only runs that have the same in them are ranked."""
+
 
 @dataclass(frozen=True, eq=False)
 class Leaderboard:
     """Runs as rows.
 
-    `frame` has the columns study, job, task, model, loss, weighting, status, gate, note, seconds,
-    trials and those of `METRICS`; what a run does not have is missing. `trials` is the number of
-    jobs found: a Sharpe ratio picked from n jobs is the best of n draws and has to be read so.
+    `frame` has the columns study, job, task, target, data, model, loss, weighting, status, gate,
+    note, seconds, trials and those of `METRICS`; what a run does not have is missing. `target` and
+    `data` name the settings too in which runs differ: runs are ranked within the same task, target
+    and data. `trials` is the number of jobs found: a Sharpe ratio picked from n jobs is the best of
+    n draws and has to be read so.
     """
 
     frame: pd.DataFrame
@@ -67,24 +73,26 @@ class Leaderboard:
         """
         if not folder.is_dir():
             raise DataError(f"{folder} is not a folder of runs")
-        rows = [_row(run, folder) for run in run_folders(folder)]
+        runs = run_folders(folder)
+        rows = [_row(run, folder) for run in runs]
         if not rows:
             raise DataError(f"{folder} holds no runs: no metrics.json or manifest.json below it")
         frame = pd.DataFrame(rows)
-        tasks = set(frame["task"]) - {_UNKNOWN}
-        if len(tasks) == 1:  # a job that failed early does not say its task
-            frame["task"] = tasks.pop()
+        found = kinds([row["task"] for row in rows], [_config(run) for run in runs])
+        frame["task"] = [kind.task or _UNKNOWN for kind in found]
+        frame["target"] = [kind.target or None for kind in found]
+        frame["data"] = [kind.data or None for kind in found]
         frame["trials"] = len(frame)
         numbers = [*METRICS, "seconds"]
         frame[numbers] = frame[numbers].astype(np.float64)
         return cls(frame).sort()
 
     def sort(self, metric: str | None = None) -> "Leaderboard":
-        """The same runs with the best first within each task, unfinished ones at the end.
+        """The same runs, the best first within each task, target and data, unfinished ones last.
 
         Args:
             metric: column to sort by; by default CRPS for forecasts and log loss for classes, or
-                the Sharpe ratio where a task's runs have neither.
+                the Sharpe ratio where runs have neither.
 
         Raises:
             ConfigError: unknown column.
@@ -96,12 +104,12 @@ class Leaderboard:
             )
         groups = [
             _sorted(group, metric or _default_metric(group))
-            for _, group in self.frame.groupby("task", sort=True)
+            for _, group in self.frame.groupby(_KIND, sort=True, dropna=False)
         ]
         return Leaderboard(pd.concat(groups, ignore_index=True))
 
     def to_table(self, width: int = 1000) -> Group:
-        """One table per task, to be printed by rich.
+        """One table per task, target and data, to be printed by rich.
 
         Args:
             width: characters in a line. The least important columns that do not fit are left out
@@ -110,8 +118,8 @@ class Leaderboard:
         """
         return Group(
             *(
-                leaderboard_table(str(task), group, width)
-                for task, group in self.frame.groupby("task", sort=False)
+                leaderboard_table(str(_kind(group)), group, width)
+                for _, group in self.frame.groupby(_KIND, sort=False, dropna=False)
             )
         )
 
@@ -149,7 +157,9 @@ def _row(run: Path, folder: Path) -> dict[str, Any]:
     return {
         "study": str(run.parent.relative_to(folder)) if run != folder else ".",
         "job": str(metrics.get("job") or manifest.get("job") or run.name),
-        "task": str(metrics.get("task") or _UNKNOWN),
+        "task": str(metrics.get("task") or ""),
+        "target": None,
+        "data": None,
         "model": _text(metrics.get("model")),
         "loss": _text(metrics.get("loss")),
         "weighting": "+".join(map(str, weighting)) if isinstance(weighting, list) else None,
@@ -159,6 +169,18 @@ def _row(run: Path, folder: Path) -> dict[str, Any]:
         "seconds": _number(metrics.get("seconds")),
         **{name: _number(sections[part].get(key)) for name, (part, key, _) in METRICS.items()},
     }
+
+
+def _config(run: Path) -> dict[str, Any]:
+    try:
+        return parse_config((run / "config.yaml").read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def _kind(group: pd.DataFrame) -> Kind:
+    """What the runs of a group forecast."""
+    return Kind(*(part if isinstance(part, str) else "" for part in group[_KIND].iloc[0]))
 
 
 def _status(run: Path, manifest: dict[str, Any], metrics: dict[str, Any]) -> str:

@@ -44,11 +44,11 @@ _LONGEST = {"job": 50, "note": 30}
 _ENDLESS = 1_000_000
 
 
-def leaderboard_table(task: str, group: pd.DataFrame, width: int) -> Group:
-    """Jobs of one task in the order given, best first.
+def leaderboard_table(kind: str, group: pd.DataFrame, width: int) -> Group:
+    """Jobs of one kind in the order given, best first.
 
     Args:
-        task: what they forecast.
+        kind: what they forecast.
         group: rows of a `Leaderboard`.
         width: characters in a line; what does not fit is named below the table.
     """
@@ -62,31 +62,33 @@ def leaderboard_table(task: str, group: pd.DataFrame, width: int) -> Group:
     console = Console(width=_ENDLESS)
     while True:
         columns = [name for name in _IN_ORDER if name in shown]
-        if len(shown) <= 2 or console.measure(_table(task, group, columns)).maximum <= width:
+        if len(shown) <= 2 or console.measure(_table(kind, group, columns)).maximum <= width:
             break
         shown.pop()
-    table = _table(task, group, columns, flexible=True)
+    table = _table(kind, group, columns, flexible=True)
     left_out = [name for name in filled if name not in shown and name not in common]
     below = Text(_caption(int(group["trials"].iloc[0]), common, left_out), style="dim")
     return Group(table, below)
 
 
-def _table(task: str, group: pd.DataFrame, columns: list[str], *, flexible: bool = False) -> Table:
+def _table(kind: str, group: pd.DataFrame, columns: list[str], *, flexible: bool = False) -> Table:
     trials = int(group["trials"].iloc[0])
-    table = Table(title=f"{task}: {len(group)} of {trials} jobs", title_justify="left")
+    # Text, not str: rich would read square brackets in a str as markup.
+    title = Text(f"{kind}: {len(group)} of {trials} jobs", style="table.title")
+    table = Table(title=title, title_justify="left")
     for name in columns:
-        title = _TITLES.get(name, name.replace("_", " "))
+        heading = _TITLES.get(name, name.replace("_", " "))
         if name == "sharpe":
-            title = f"sharpe\n(of {trials})"
+            heading = f"sharpe\n(of {trials})"
         table.add_column(
-            title,
+            heading,
             justify="left" if name in _WORDS else "right",
             overflow="fold",
             no_wrap=name not in _LONGEST,
             max_width=None if flexible else _LONGEST.get(name),
         )
     for _, row in group.iterrows():
-        table.add_row(*(_text(name, row[name]) for name in columns))
+        table.add_row(*(Text(_text(name, row[name])) for name in columns))
     return table
 
 

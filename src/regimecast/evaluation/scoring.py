@@ -27,7 +27,8 @@ def evaluate(forecast: Forecast, outcomes: Outcomes, *, prefix: str = "test") ->
     Cells that are not known (`Outcomes.mask`) are left out. Regimes are those known at the origin;
     one without a sample has n = 0 and null metrics, and `episodes` counts the separate spells that
     its samples come from: a thousand samples of one crash are one crash. `weighted_` metrics use
-    `Outcomes.weight`. Up to 12 steps are all reported, of longer horizons see `reported_steps`.
+    `Outcomes.weight`. A position is held for one step and is scored against that step's return. Up
+    to 12 steps are all reported, of longer horizons see `reported_steps`.
 
     Args:
         forecast: what was said.
@@ -97,12 +98,12 @@ class _Cells:
     """Known cells of a forecast, flattened once, to be scored in any selection."""
 
     def __init__(self, forecast: Forecast, outcomes: Outcomes) -> None:
-        known = outcomes.mask
+        known, happened = _known(outcomes, forecast.kind)
         self.row, self.step = np.nonzero(known)
         self.kind = forecast.kind
         self.levels = forecast.levels
         self.values = forecast.values[known]
-        self.actual = outcomes.values[known].astype(np.float64)
+        self.actual = happened[known].astype(np.float64)
         self.point = forecast.point()[known].astype(np.float64)
         self.weight = outcomes.weight[known].astype(np.float64)
         self.origin = np.unique(forecast.origin, return_inverse=True)[1][self.row]
@@ -188,3 +189,18 @@ class _Cells:
             "log_loss": class_metrics.log_loss(values, truth, weight),
             "brier": class_metrics.brier(values, truth, weight),
         }
+
+
+def _known(
+    outcomes: Outcomes, kind: ForecastKind
+) -> tuple[Bool[np.ndarray, "N H"], Float[np.ndarray, "N H"]]:
+    """Cells to be scored, and what happened in them in the terms of the forecast.
+
+    Outcomes of a forecast are cumulative returns. The position of step h is taken at the close of
+    step h - 1, so that it earns their difference, which is known where both ends are.
+    """
+    mask, values = outcomes.mask, outcomes.values
+    if kind is not ForecastKind.POSITIONS:
+        return mask, values
+    before = np.concatenate([np.ones_like(mask[:, :1]), mask[:, :-1]], axis=1)
+    return mask & before, np.diff(np.where(mask, values, 0.0), axis=1, prepend=0.0)

@@ -99,7 +99,8 @@ def calmar(returns: Float[np.ndarray, " T"], bars_per_year: float) -> float | No
     growth, worst = annual_return(returns, bars_per_year), max_drawdown(returns)
     if growth is None or worst is None or worst <= _ROUNDING:
         return None
-    return growth / worst
+    ratio = growth / worst
+    return ratio if np.isfinite(ratio) else None
 
 
 def ulcer_index(returns: Float[np.ndarray, " T"]) -> float | None:
@@ -157,6 +158,7 @@ def trading_metrics(result: BacktestResult) -> Metrics:
         "break_even_bps": break_even_bps(result),
         "gross_return": total_return(result.gross),
         "n_trades": len(result.trades),
+        "fills_at_close": result.fills_at_close,
         "bars_per_year": result.bars_per_year,
     }
     for code, name in enumerate(REGIMES):

@@ -86,6 +86,6 @@ class CalendarFeatures(FeatureFamily):
 
 
 FeatureRegistry: Registry[FeatureFamily] = Registry(
-    "features", package="regimecast.features", attribute="FeatureRegistry"
+    "features", FeatureFamily, package="regimecast.features", attribute="FeatureRegistry"
 )
 """Every feature family by name; see `Registry`."""

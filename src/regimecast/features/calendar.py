@@ -19,7 +19,8 @@ class DateFeatures(CalendarFeatures):
     """Cyclic encodings of the date, what is left of month and quarter, nearness of holidays.
 
     A time at midnight UTC is taken as a date, as daily bars have it; any other is converted to the
-    exchange's own clock first. Every column lies in [-1, 1].
+    exchange's own clock first. Sessions and holidays are the scheduled ones, so that a closure
+    nobody foresaw is not seen coming; see `regimecast.data.calendars`. Columns lie in [-1, 1].
 
     Args:
         holiday_days: days from a holiday at which its nearness has fallen to 0.
@@ -47,7 +48,11 @@ class DateFeatures(CalendarFeatures):
         ]
         rests = [
             Feature(
-                f"{period}_left", 0, (), "0..1", f"share of the {period}'s sessions after the date"
+                f"{period}_left",
+                0,
+                (),
+                "0..1",
+                f"share of the {period}'s scheduled sessions after it",
             )
             for period in ("month", "quarter")
         ]
@@ -57,7 +62,7 @@ class DateFeatures(CalendarFeatures):
                 0,
                 (),
                 "0..1",
-                f"1 - days to the nearest weekday without a session {side} the date / "
+                f"1 - days to the nearest scheduled holiday on a weekday {side} the date / "
                 f"{self._holiday_days}, at least 0",
             )
             for side in ("before", "after")
@@ -71,7 +76,7 @@ class DateFeatures(CalendarFeatures):
             ConfigError: unknown calendar.
             DataError: the calendar does not reach the times.
         """
-        exchange = exchange_of(calendar, time)
+        exchange = exchange_of(calendar, time, scheduled=True)
         days = time.astype("datetime64[D]")
         days = np.where(days == time, days, local_time(time, exchange).astype("datetime64[D]"))
         # A date's encodings depend on the date alone: compute each date once.

@@ -18,6 +18,7 @@ from jaxtyping import Float, Shaped
 
 from regimecast.core.errors import ConfigError, DataError
 from regimecast.core.hashing import hash_json
+from regimecast.data import calendars
 from regimecast.data.panel import Panel
 from regimecast.features import exchange, indicators, rolling
 from regimecast.features.base import (
@@ -44,8 +45,6 @@ class FeatureTable:
     """float32, NaN in warm-up and after gaps, never infinite."""
     features: tuple[Feature, ...]
     """Declarations of the columns; lookbacks include the inputs' availability lags."""
-    known_families: tuple[str, ...]
-    """Families whose columns `FeaturePipeline.known` returns."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -121,7 +120,7 @@ class FeaturePipeline:
         if infinite.any():
             _log.warning("%d infinite feature values became NaN", int(infinite.sum()))
             values[infinite] = np.nan
-        return FeatureTable(values, self.declarations(panel), tuple(self._known))
+        return FeatureTable(values, self.declarations(panel))
 
     def known(self, time: Shaped[np.ndarray, " T"], calendar: str) -> Float[np.ndarray, "T Fk"]:
         """Calendar features of any times, past or to come, as float32.
@@ -141,18 +140,6 @@ class FeaturePipeline:
             feature.name for family in self._known.values() for feature in family.features()
         )
 
-    @property
-    def lookback(self) -> int:
-        """Most bars before t that any declared feature reads, availability lags aside."""
-        return max(
-            (
-                feature.lookback
-                for family in self._families.values()
-                for feature in family.features()
-            ),
-            default=0,
-        )
-
     @cached_property
     def version(self) -> str:
         """SHA-256 of the families' source code, parameters and declarations.
@@ -170,7 +157,10 @@ class FeaturePipeline:
                     for name, family in self._families.items()
                 },
                 "order": list(self._families),
-                "shared": [inspect.getsource(module) for module in (exchange, indicators, rolling)],
+                "shared": [
+                    inspect.getsource(module)
+                    for module in (calendars, exchange, indicators, rolling)
+                ],
                 "talib": talib.__version__,
                 "missing": self._missing,
             }

@@ -16,6 +16,7 @@ _DAY_MINUTES = 24 * 60
 class SessionFeatures(CalendarFeatures):
     """Cyclic encodings of hour and minute on the exchange's clock, and the session's progress.
 
+    Opening hours are the scheduled ones: an early close that no rule gives is not seen coming.
     Constant, hence useless, on daily bars. Every column lies in [-1, 1].
     """
 
@@ -33,7 +34,7 @@ class SessionFeatures(CalendarFeatures):
             0,
             (),
             "0..1",
-            "share of the latest session that has passed; 1 from its close to the next open",
+            "share of the latest scheduled session that has passed; 1 until the next opens",
         )
         return (*cycles, progress)
 
@@ -44,7 +45,7 @@ class SessionFeatures(CalendarFeatures):
             ConfigError: unknown calendar.
             DataError: the calendar does not reach the times.
         """
-        exchange = exchange_of(calendar, time)
+        exchange = exchange_of(calendar, time, scheduled=True)
         local = local_time(time, exchange)
         minutes = (local - local.astype("datetime64[D]")) / np.timedelta64(1, "m")
         angles = (2.0 * np.pi * minutes / _DAY_MINUTES, 2.0 * np.pi * (minutes % 60.0) / 60.0)

@@ -73,6 +73,6 @@ class Target(ABC):
 
 
 TargetRegistry: Registry[Target] = Registry(
-    "target", package="regimecast.labels", attribute="TargetRegistry"
+    "target", Target, package="regimecast.labels", attribute="TargetRegistry"
 )
 """Every target by name; see `Registry`."""

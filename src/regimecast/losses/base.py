@@ -56,6 +56,6 @@ class Loss(nn.Module, ABC):
 
 
 LossRegistry: Registry[Loss] = Registry(
-    "loss", package="regimecast.losses", attribute="LossRegistry"
+    "loss", Loss, package="regimecast.losses", attribute="LossRegistry"
 )
 """Every loss by name; see `Registry`."""

@@ -24,10 +24,10 @@ class Quantile(Loss):
 
     Args:
         spec: shapes of the data.
-        levels: quantile levels, ascending, inside (0, 1).
+        levels: quantile levels, ascending, inside (0, 1), enclosing 0.5.
 
     Raises:
-        ConfigError: the levels are empty, out of order or outside (0, 1).
+        ConfigError: the levels are empty, out of order, outside (0, 1) or do not enclose 0.5.
     """
 
     task: ClassVar[Task] = Task.FORECAST

@@ -189,7 +189,7 @@ class BaseTimeSeriesModel(ABC):
 
 
 ModelRegistry: Registry[BaseTimeSeriesModel] = Registry(
-    "model", package="regimecast.models", attribute="ModelRegistry"
+    "model", BaseTimeSeriesModel, package="regimecast.models", attribute="ModelRegistry"
 )
 """Every model by name; see `Registry`."""
 

@@ -226,7 +226,8 @@ def _contained(seed: int) -> Iterator[None]:
     disabled, log.disabled = log.disabled, True
     try:
         with seeded(seed), warnings.catch_warnings():
-            # TiDE makes a layer for zero past channels, which `adjust` removes.
+            # TiDE makes a layer for zero past channels, which `adjust` removes. Torch warns of it:
+            # https://github.com/pytorch/pytorch/issues/133818
             warnings.filterwarnings("ignore", "Initializing zero-element tensors is a no-op")
             yield
     finally:

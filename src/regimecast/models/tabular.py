@@ -4,9 +4,10 @@ A window becomes one row: the past channels at a few lags, the known channels at
 the static channels (`TimeSeriesDataset.arrays`). Steps are forecast directly, each from the row
 known at the origin; no forecast feeds another.
 
-Equal training rows are merged into one with the sum of their weights, and weights have mean 1 over
-the merged rows of a step. So k copies reach the library as weight k, in every model and also where
-it counts rows (leaf sizes) or draws them, and a common factor changes nothing but rounding.
+Copies of a training sample are merged into one row with the sum of their weights, and weights have
+mean 1 over the merged rows of a step. So k copies reach the library as weight k, in every model and
+also where it counts rows (leaf sizes) or draws them, and a common factor changes nothing but
+rounding.
 """
 
 import logging
@@ -17,7 +18,7 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from regimecast.core.errors import ConfigError, DataError, SpecError
 from regimecast.core.types import DataSpec, Forecast
@@ -49,13 +50,15 @@ class Rows:
         return len(self.y)
 
 
-def merge_copies(arrays: Arrays) -> Arrays:
-    """The distinct rows in order of first occurrence, each with the summed weight of its copies."""
-    parts = [arrays.x, arrays.target, arrays.mask]
-    key = np.ascontiguousarray(np.concatenate(parts, axis=1, dtype=np.float32))
-    bits = key.view(np.dtype((np.void, key.strides[0]))).ravel()
-    _, first, group = np.unique(bits, return_index=True, return_inverse=True)
-    if len(first) == len(bits):
+def merge_copies(arrays: Arrays, row: Int[np.ndarray, " N"]) -> Arrays:
+    """The distinct samples in order of first occurrence, each with its copies' summed weight.
+
+    Args:
+        arrays: samples, drawn with repeats or not.
+        row: panel row of each sample's origin, which tells what is a copy of what.
+    """
+    _, first, group = np.unique(row, return_index=True, return_inverse=True)
+    if len(first) == len(row):
         return arrays
     order = np.argsort(first)
     position = np.argsort(order)[group]
@@ -126,7 +129,8 @@ class TabularModel(BaseTimeSeriesModel):
             DataError: some step has no training row with a known target.
         """
         started = perf_counter()
-        train = merge_copies(data.split("train").arrays(self.lags))
+        drawn = data.split("train")
+        train = merge_copies(drawn.arrays(self.lags), drawn.samples.row)
         for step in range(self.spec.horizon):
             if not np.any(train.mask[:, step] & (train.weight[:, step] > 0)):
                 raise DataError(

@@ -44,6 +44,6 @@ class RegimeLabeller(ABC):
 
 
 RegimeRegistry: Registry[RegimeLabeller] = Registry(
-    "regime", package="regimecast.regimes", attribute="RegimeRegistry"
+    "regime", RegimeLabeller, package="regimecast.regimes", attribute="RegimeRegistry"
 )
 """Every regime labeller by name; see `Registry`."""

@@ -29,7 +29,10 @@ class RealisedVolatilityRegime(RegimeLabeller):
     Args:
         window: returns in the trailing standard deviation.
         quantiles: three levels, ascending: below the first is low volatility, from the first on
-            normal, from the second on high volatility, above the third crash.
+            normal, from the second on high volatility, above the third crash. The packaged levels
+            are the shares of VIX closes below 15, 25 and 35 from 1990 to 2023: chosen with
+            hindsight, for they include years on which models are tested (before 2004 the shares
+            were 0.242, 0.796 and 0.972). Only the thresholds at these levels are learnt.
         minimum: fewest volatilities in training that give an asset thresholds.
         price: parameters of `PriceRule`.
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from regimecast.core.errors import ConfigError
 from regimecast.core.types import Interval, Regime
@@ -21,7 +21,9 @@ class VixRegime(RegimeLabeller):
 
     Known at the close of t: the index enters as `Panel.available` gives it, so that with lag 1 the
     code of a day rests on the index of the day before. Nothing is estimated; `fit` only notes the
-    interval. Where the index is missing the code is -1, unless prices say crash or recovery.
+    interval. Where the index is missing (a holiday of its own, an intraday bar without a value) its
+    last known value counts, however old. Before the first one the code is -1, unless prices say
+    crash or recovery.
 
     Args:
         column: column of the index, in percent.
@@ -54,7 +56,7 @@ class VixRegime(RegimeLabeller):
 
     def label(self, panel: Panel) -> Int[np.ndarray, " R"]:
         """Regime code per row as int8; see `RegimeLabeller.label`."""
-        index = panel.available(self._column)
+        index = _last_known(panel, self._column)
         low, high, crash = self._thresholds
         codes = np.select(
             [np.isnan(index), index < low, index < high, index <= crash],
@@ -69,3 +71,12 @@ class VixRegime(RegimeLabeller):
             "thresholds": list(self._thresholds),
             "interval": None if self._interval is None else self._interval.to_json(),
         }
+
+
+def _last_known(panel: Panel, column: str) -> Float[np.ndarray, " R"]:
+    """Last finite value available at each bar of its asset, NaN before the first."""
+    value = panel.available(column)
+    row = np.where(np.isfinite(value), np.arange(panel.n_rows), -1)
+    last = np.maximum.accumulate(row)
+    own = last >= panel.offsets[:-1][panel.asset_of_row]
+    return np.where(own, value[last], np.nan)

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 from jaxtyping import Bool, Float
 
 from regimecast.core.types import REGIMES, ForecastKind
-from regimecast.report.forecast_figures import forecast_kind, level_columns
+from regimecast.report.forecast_figures import forecast_kind, level_columns, shown_step
 from regimecast.report.numbers import number, prose
 from regimecast.report.palette import (
     LINES,
@@ -24,12 +24,14 @@ __all__ = ["calibration"]
 def calibration(predictions: pd.DataFrame) -> go.Figure:
     """Stated against observed frequency; for positions, position against the return that followed.
 
-    The 95% intervals are Wilson's, with the number of forecasts divided by the horizon, because
-    targets of neighbouring origins share bars.
+    Positions are the first step's, and so is the return: it is for one bar that each is held. The
+    95% intervals are Wilson's, with the number of forecasts divided by the horizon, because targets
+    of neighbouring origins share bars.
     """
     kind = forecast_kind(predictions)
     horizon = int(predictions["step"].max())
-    last = predictions.loc[predictions["step"] == horizon].dropna(subset=["actual"])
+    last = predictions.loc[predictions["step"] == shown_step(predictions)]
+    last = last.dropna(subset=["actual"])
     if kind is ForecastKind.POSITIONS:
         return _position_buckets(last)
     chart = figure(
@@ -146,7 +148,7 @@ def _position_buckets(rows: pd.DataFrame) -> go.Figure:
     chart = figure(
         380,
         xaxis=axis("mean position in each fifth of the forecasts", tickformat=".2f"),
-        yaxis=axis("mean log return that followed", tickformat=".2%", zeroline=True),
+        yaxis=axis("mean log return of the next bar", tickformat=".2%", zeroline=True),
         hovermode="closest",
         showlegend=False,
     )

@@ -101,8 +101,8 @@ def forecast_charts(run: RunFiles) -> list[Chart]:
         ),
         ForecastKind.POSITIONS: (
             "Position through time",
-            "The position chosen at each origin, from −1 (fully short) to 1 (fully long); it "
-            "trades at the next bar.",
+            "The position chosen at each origin for the next bar, from −1 (fully short) to 1 "
+            "(fully long).",
         ),
     }
     title, caption = captions[kind]
@@ -199,8 +199,9 @@ def _calibration(table: pd.DataFrame, kind: ForecastKind, horizon: int) -> Chart
     if kind is ForecastKind.POSITIONS:
         title = "Position against the return that followed"
         caption = (
-            "Forecasts are sorted by position into fifths; a rising line means that larger "
-            "positions were followed by larger returns. Bars are 95% intervals."
+            "Positions for the next bar are sorted into fifths, each against the return of that "
+            "bar; a rising line means that larger positions were followed by larger returns. Bars "
+            "are 95% intervals."
         )
     elif kind is ForecastKind.PROBABILITIES:
         title = "Calibration"

@@ -29,6 +29,7 @@ __all__ = [
     "fan_paths",
     "forecast_kind",
     "level_columns",
+    "shown_step",
 ]
 
 FIRST_SEEN = 300
@@ -45,6 +46,13 @@ def forecast_kind(predictions: pd.DataFrame) -> ForecastKind:
     return ForecastKind.QUANTILES if level_columns(predictions, "q") else ForecastKind.PROBABILITIES
 
 
+def shown_step(predictions: pd.DataFrame) -> int:
+    """Step to draw: the first of positions, which is held next, else the last."""
+    steps = predictions["step"]
+    positions = forecast_kind(predictions) is ForecastKind.POSITIONS
+    return int(steps.min() if positions else steps.max())
+
+
 def level_columns(predictions: pd.DataFrame, letter: str) -> dict[float, str]:
     """Level (or class value) and column of a kind of column, ascending: ``q0.1``, ``p-1``."""
     found = {}
@@ -58,7 +66,7 @@ def level_columns(predictions: pd.DataFrame, letter: str) -> dict[float, str]:
 
 
 def fan(predictions: pd.DataFrame, assets: Sequence[str]) -> go.Figure:
-    """What was forecast at each origin against what happened, through time, at the last step.
+    """What was forecast at each origin against what happened, through time, at `shown_step`.
 
     Quantiles are drawn as nested bands, class probabilities as stacked areas, positions as steps.
 
@@ -67,7 +75,7 @@ def fan(predictions: pd.DataFrame, assets: Sequence[str]) -> go.Figure:
         assets: names to draw; all but the first start hidden, and ``trace.meta`` says whose a
             trace is.
     """
-    last = predictions.loc[predictions["step"] == predictions["step"].max()]
+    shown = predictions.loc[predictions["step"] == shown_step(predictions)]
     kind = forecast_kind(predictions)
     yaxis = {
         ForecastKind.QUANTILES: axis(
@@ -78,7 +86,7 @@ def fan(predictions: pd.DataFrame, assets: Sequence[str]) -> go.Figure:
     }[kind]
     chart = figure(430, xaxis=axis(type="date"), yaxis=yaxis)
     for asset in assets:
-        rows = last.loc[last["asset"] == asset].drop_duplicates("origin", keep="last")
+        rows = shown.loc[shown["asset"] == asset].drop_duplicates("origin", keep="last")
         rows = rows.sort_values("origin")
         rows = rows.iloc[evenly(len(rows), _ORIGINS)]
         before = len(chart.data)

@@ -24,7 +24,7 @@ from plotly.offline import get_plotlyjs
 
 from regimecast.core.errors import DataError
 from regimecast.core.files import write_text
-from regimecast.report import charts, study, tables
+from regimecast.report import charts, ranking, study, tables
 from regimecast.report.numbers import metric_value
 from regimecast.report.palette import DARK
 from regimecast.report.run_files import RunFiles
@@ -102,7 +102,7 @@ def write_multirun_report(folder: Path) -> Path:
     }
     if not found:
         raise DataError(f"{folder} holds no run folders")
-    runs = study.ranked(found)
+    runs = ranking.ranked(found)
     columns = study.columns(runs)
     text = _render(
         "multirun.html",
@@ -110,7 +110,8 @@ def write_multirun_report(folder: Path) -> Path:
         statuses=study.statuses(runs),
         trials=study.trials(runs),
         columns=columns,
-        sorting=study.sorting(columns),
+        sorting=study.sorting(runs, columns),
+        mixed=ranking.is_mixed(runs),
         rows=[study.row(label, run, columns) for label, run in runs.items()],
         shared=study.shared(runs),
         heat=study.heat(runs),

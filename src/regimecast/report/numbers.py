@@ -26,7 +26,7 @@ MISSING = "–"
 _PERCENT = frozenset(
     {"max_drawdown", "total_return", "gross_return", "annual_return", "annual_volatility"}
     | {"ulcer_index", "win_rate", "trade_win_rate", "exposure", "accuracy", "directional_accuracy"}
-    | {"psr", "dsr", "pbo", "p_value"}
+    | {"psr", "dsr", "pbo", "p_value", "fills_at_close"}
 )
 _RATIOS = frozenset(
     {
@@ -69,6 +69,7 @@ _TITLES = {
     "n": "forecast steps",
     "n_bars": "bars",
     "n_trades": "trades",
+    "fills_at_close": "fills at a close (no open of its own)",
     "episodes": "spells",
 }
 
@@ -175,4 +176,7 @@ def metric_value(name: str, value: Any) -> str:
 
 
 def _minus(text: str) -> str:
-    return text.replace("-", "−", 1) if text.startswith("-") else text
+    """The text with a real minus sign, or without one where it is rounded to zero."""
+    if not text.startswith("-"):
+        return text
+    return text.replace("-", "−" if any(digit in text for digit in "123456789") else "", 1)

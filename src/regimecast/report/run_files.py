@@ -1,16 +1,16 @@
 """What a run left on disk, read so that a page can be written whatever is missing or damaged."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from omegaconf import DictConfig, OmegaConf
-from yaml import YAMLError  # type: ignore[import-untyped]  # PyYAML carries no types
 
 from regimecast.core.errors import DataError
 from regimecast.core.files import read_json
+from regimecast.evaluation.comparable import parse_config
 from regimecast.tracking.folder import read_status
 
 __all__ = ["RunFiles"]
@@ -35,6 +35,8 @@ class RunFiles:
     predictions: pd.DataFrame | None
     problems: tuple[str, ...]
     """One sentence per file that is missing or cannot be read."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Names that tell the parts of this run from those of its study's other runs."""
 
     @classmethod
     def read(cls, path: Path, *, predictions: bool = True) -> "RunFiles":
@@ -105,16 +107,19 @@ class RunFiles:
         texts = map(str, found if isinstance(found, list) else ())
         return tuple(text for text in texts if not text.startswith(("runs=", "study=", "hydra.")))
 
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """Content of ``config.yaml``."""
+        return parse_config(self.config)
+
     def part(self, group: str) -> str:
         """Name of a component, such as the ``model``; a failed run's comes from its config."""
+        if group in self.labels:
+            return self.labels[group]
         value = self.metrics.get(group)
         if value is None:
-            try:
-                config = OmegaConf.create(self.config)
-            except YAMLError:
-                return ""
-            value = config.get(group) if isinstance(config, DictConfig) else None
-            if isinstance(value, DictConfig):
+            value = self.settings.get(group)
+            if isinstance(value, dict):
                 value = value.get("name") or list(value)
         return ", ".join(map(str, value)) if isinstance(value, list) else str(value or "")
 

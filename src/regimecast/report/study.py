@@ -2,16 +2,17 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 import numpy as np
+from jaxtyping import Float
 
 from regimecast.core.types import REGIMES
 from regimecast.report import figures
-from regimecast.report.charts import ERRORS, Chart
+from regimecast.report.charts import Chart
 from regimecast.report.numbers import (
     MISSING,
     bars,
@@ -23,6 +24,7 @@ from regimecast.report.numbers import (
     plain,
     prose,
 )
+from regimecast.report.ranking import KIND, Runs, by_kind, is_mixed, main_error
 from regimecast.report.run_files import RunFiles
 from regimecast.report.series import equity, evenly
 
@@ -32,7 +34,6 @@ __all__ = [
     "columns",
     "heat",
     "overlay",
-    "ranked",
     "row",
     "shared",
     "sorting",
@@ -40,14 +41,11 @@ __all__ = [
     "trials",
 ]
 
-Runs = Mapping[str, RunFiles]
-"""Runs by label: the folder's path below the study's, which is unique and is where links lead."""
-
 _SHOWN = 10
 """Runs drawn in the overlay of equity curves."""
 
 _TRADING = ("annual_return", "max_drawdown", "turnover", "break_even_bps")
-_GROUPS = ("data", "model", "loss", "weighting")
+_GROUPS = (*KIND, "model", "loss", "weighting")
 
 
 @dataclass(frozen=True)
@@ -71,22 +69,6 @@ class Cell:
     """``number``, ``words`` or ``status``."""
 
 
-def ranked(runs: Runs) -> dict[str, RunFiles]:
-    """Runs by forecast error, lowest first, as the leaderboard in the terminal ranks them.
-
-    Runs without that error follow by Sharpe ratio, then those with nothing, by name.
-    """
-    error = f"test/{_main_error(runs)}"
-
-    def order(label: str) -> tuple[float, float, str]:
-        value = plain(runs[label].forecast.get(error))
-        sharpe = plain(runs[label].trading().get("sharpe"))
-        lowest_first = math.inf if value is None else value
-        return lowest_first, math.inf if sharpe is None else -sharpe, label
-
-    return {label: runs[label] for label in sorted(runs, key=order)}
-
-
 def statuses(runs: Runs) -> dict[str, int]:
     """Number of runs per status, most frequent first."""
     return dict(Counter(run.status for run in runs.values()).most_common())
@@ -105,13 +87,17 @@ def trials(runs: Runs) -> str:
 
 
 def columns(runs: Runs) -> list[Column]:
-    """Columns that some run can fill; parts that all runs share are left to `shared`."""
-    main = _main_error(runs)
+    """Columns that some run can fill; what all runs share is said above the table instead."""
+    same = shared(runs)
+    errors = dict.fromkeys(main_error(list(group.values())) for group in by_kind(runs))
     wanted = [
-        Column("status", "status", words=True),
-        *(Column(group, group, words=True) for group in _GROUPS if group not in shared(runs)),
-        Column(f"forecast/test/{main}", metric_title(main)),
-        Column(f"forecast/test/regime=crash/{main}", f"{metric_title(main)} in crashes"),
+        *([Column("status", "status", words=True)] if len(statuses(runs)) > 1 else []),
+        *(Column(group, group, words=True) for group in _GROUPS if group not in same),
+        *(
+            Column(f"forecast/test/{place}{error}", f"{metric_title(error)}{suffix}")
+            for error in errors
+            for place, suffix in (("", ""), ("regime=crash/", " in crashes"))
+        ),
         Column("trading/sharpe", f"Sharpe ratio of {len(runs)} trials"),
         Column("trading/buy_and_hold", "Sharpe, buy and hold"),
         Column("trading/naive", "Sharpe, naive rule"),
@@ -133,9 +119,12 @@ def shared(runs: Runs) -> dict[str, str]:
     return found
 
 
-def sorting(shown: Sequence[Column]) -> tuple[int, str]:
-    """Position of the column that rows arrive sorted by, and its direction as ``aria-sort``."""
-    for position, column in enumerate(shown):
+def sorting(runs: Runs, shown: Sequence[Column]) -> tuple[int, str]:
+    """Position of the column that rows arrive sorted by, and its direction as ``aria-sort``.
+
+    There is none where rows stand by what they forecast first.
+    """
+    for position, column in enumerate([] if is_mixed(runs) else shown):
         if column.key.startswith("forecast/test/"):
             return position, "ascending"
         if column.key == "trading/sharpe":
@@ -156,13 +145,13 @@ def row(label: str, run: RunFiles, shown: Sequence[Column]) -> dict[str, Any]:
 
 
 def overlay(runs: Runs) -> list[Chart]:
-    """Equity curves of the best runs on one chart."""
+    """Equity curves on one chart, of the first runs in the order given where there are many."""
     curves = {label: run.returns for label, run in runs.items() if run.returns is not None}
     shown = dict(list(curves.items())[:_SHOWN])
     if not shown:
         return []
     which = (
-        f"the {len(shown)} best of {len(curves)} runs by Sharpe ratio"
+        f"the first {len(shown)} of {len(curves)} runs in the leaderboard's order"
         if len(curves) > _SHOWN
         else "every run"
     )
@@ -170,7 +159,8 @@ def overlay(runs: Runs) -> list[Chart]:
         Chart(
             "equity",
             "Growth of 1",
-            f"Equity after costs of {which}, and of buy and hold; click a name to hide its line.",
+            f"Equity after costs of {which}, and of buy and hold in the longest of them; click a "
+            "name to hide its line.",
             figures.equity_overlay(shown),
             log_axis="yaxis",
         )
@@ -178,8 +168,11 @@ def overlay(runs: Runs) -> list[Chart]:
 
 
 def heat(runs: Runs) -> dict[str, Any]:
-    """Main forecast error per run and regime, with a shade within each column from 0 to 1."""
-    main = _main_error(runs)
+    """Main forecast error per run and regime, with a shade within each column from 0 to 1.
+
+    The shade compares runs of one kind only.
+    """
+    main = main_error(list(runs.values()))
     values = {
         label: [plain(run.forecast.get(f"test/{main}"))]
         + [plain(run.by_regime(main).get(name)) for name in REGIMES]
@@ -190,8 +183,10 @@ def heat(runs: Runs) -> dict[str, Any]:
     if not table.size:
         return {"title": "", "head": [], "rows": []}
     used = [index for index in range(table.shape[1]) if np.isfinite(table[:, index]).any()]
-    low, high = np.nanmin(table[:, used], axis=0), np.nanmax(table[:, used], axis=0)
-    shade = np.nan_to_num((table[:, used] - low) / np.where(high > low, high - low, 1.0))
+    shade = np.zeros((len(table), len(used)))
+    for group in by_kind({label: runs[label] for label in values}):
+        own = [place for place, label in enumerate(values) if label in group]
+        shade[own] = _shade(table[np.ix_(own, used)])
     names = ["all regimes", *map(prose, REGIMES)]
     rows = []
     for place, job in enumerate(values):
@@ -218,15 +213,12 @@ def heat(runs: Runs) -> dict[str, Any]:
     }
 
 
-def _main_error(runs: Runs) -> str:
-    """The preferred forecast error that most runs have."""
-    have = Counter(
-        name
-        for run in runs.values()
-        for name in ERRORS
-        if plain(run.forecast.get(f"test/{name}")) is not None
-    )
-    return max(ERRORS, key=lambda name: have[name])
+def _shade(table: Float[np.ndarray, "R C"]) -> Float[np.ndarray, "R C"]:
+    """Place of each value between the lowest (0) and the highest (1) of its column, 0 for NaN."""
+    known = np.isfinite(table)
+    low = np.where(known, table, np.inf).min(axis=0)
+    high = np.where(known, table, -np.inf).max(axis=0)
+    return np.where(known, table - low, 0.0) / np.where(high > low, high - low, 1.0)
 
 
 def _cell(run: RunFiles, key: str) -> Cell:

@@ -63,6 +63,6 @@ class Splitter(ABC):
 
 
 SplitRegistry: Registry[Splitter] = Registry(
-    "split", package="regimecast.splits", attribute="SplitRegistry"
+    "split", Splitter, package="regimecast.splits", attribute="SplitRegistry"
 )
 """Every splitter by name; see `Registry`."""

@@ -46,6 +46,6 @@ class Tracker(ABC):
 
 
 TrackerRegistry: Registry[Tracker] = Registry(
-    "tracker", package="regimecast.tracking", attribute="TrackerRegistry"
+    "tracker", Tracker, package="regimecast.tracking", attribute="TrackerRegistry"
 )
 """Every tracker by name; see `Registry`."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from regimecast.core.hashing import hash_json
+from regimecast.core.hashing import hash_file, hash_json
 
 __all__ = ["code_version", "environment"]
 
@@ -20,6 +20,10 @@ _NAMED_PACKAGES = (
     "catboost",
 )  # fmt: skip
 """Packages whose version can change a result; shown by name, the rest go into one hash."""
+_CODE = ("src", "conf")
+"""Folders of a checkout whose files decide a result."""
+_LONGEST_TEXT, _LONGEST_TEXTS = 2**16, 2**20
+"""Bytes of a new file, and of all of them, that are kept word for word."""
 
 
 def environment() -> dict[str, Any]:
@@ -57,17 +61,48 @@ def _processor() -> str:
     return platform.processor()
 
 
-def code_version() -> dict[str, str | None]:
-    """Commit of the checkout that this package runs from, and its uncommitted diff.
+def code_version() -> dict[str, Any]:
+    """Commit of the checkout that this package runs from, its uncommitted diff and its new files.
 
-    Both are None where the package is installed outside a checkout or git is missing.
+    A new file, such as a model that git does not know yet, has its ``sha256`` and, where short, its
+    ``text``. All are None where the package is installed outside a checkout or git is missing.
     """
     folder = Path(__file__).resolve().parent
     commit = _git(folder, "rev-parse", "HEAD")
     tracked = _git(folder, "ls-files", "--error-unmatch", str(Path(__file__).resolve()))
-    if commit is None or tracked is None:
-        return {"commit": None, "diff": None}
-    return {"commit": commit.strip(), "diff": _git(folder, "diff", "HEAD")}
+    root = _git(folder, "rev-parse", "--show-toplevel")
+    if commit is None or tracked is None or root is None:
+        return {"commit": None, "diff": None, "untracked": None}
+    return {
+        "commit": commit.strip(),
+        "diff": _git(folder, "diff", "HEAD"),
+        "untracked": _untracked(Path(root.rstrip("\n"))),
+    }
+
+
+def _untracked(root: Path) -> dict[str, dict[str, str | None]] | None:
+    """Files below the folders of code and config that git neither knows nor ignores, by path."""
+    names = _git(root, "ls-files", "--others", "--exclude-standard", "-z", "--", *_CODE)
+    if names is None:
+        return None
+    files: dict[str, dict[str, str | None]] = {}
+    room = _LONGEST_TEXTS
+    for name in names.split("\0"):
+        path = root / name
+        if not name or not path.is_file():
+            continue
+        size = path.stat().st_size
+        text = _text(path) if size <= min(_LONGEST_TEXT, room) else None
+        room -= 0 if text is None else size
+        files[name] = {"sha256": hash_file(path), "text": text}
+    return files
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return None
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

@@ -1,15 +1,23 @@
 """What Lightning would accept and then not do."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from regimecast.core.errors import ConfigError, did_you_mean
 from regimecast.training.module import METRICS
 
-__all__ = ["check_monitor", "check_strategy"]
+__all__ = [
+    "check_monitor",
+    "check_strategy",
+    "check_trained",
+    "check_unwatched",
+    "lacks_validation",
+]
 
 _STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_true")
 """Strategies that give every process the whole network."""
+_LENGTH = ("max_epochs", "max_steps", "max_time", "limit_train_batches")
+"""Settings that can leave nothing to train."""
 
 
 def check_monitor(monitor: str | None, owner: str) -> None:
@@ -39,3 +47,38 @@ def check_strategy(trainer: Mapping[str, Any]) -> None:
         )
     if nodes != 1:
         raise ConfigError(f"trainer.num_nodes={nodes!r}: one machine trains. Allowed: 1")
+
+
+def lacks_validation(trainer: Mapping[str, Any], samples: int) -> str | None:
+    """Why nothing will be validated with this config and so many samples; None where it will."""
+    if not samples:
+        return "the fold has no validation samples"
+    if trainer.get("limit_val_batches", 1.0) == 0:
+        return f"trainer.limit_val_batches={trainer['limit_val_batches']} leaves out validation"
+    return None
+
+
+def check_unwatched(watchers: Iterable[Any], lack: str) -> None:
+    """Nothing, if no callback or schedule watches validation.
+
+    Raises:
+        ConfigError: one does, and would wait for ever.
+    """
+    for watcher in watchers:
+        monitor = getattr(watcher, "monitor", None)
+        if monitor is not None and monitor.startswith("val/"):
+            raise ConfigError(
+                f"{type(watcher).__name__} watches {monitor!r}, but {lack}. "
+                "Allowed: validation, or monitor=train/loss"
+            )
+
+
+def check_trained(trainer: Mapping[str, Any], steps: int) -> None:
+    """Nothing, if at least one step was made.
+
+    Raises:
+        ConfigError: none was: forecasts would be those of random weights.
+    """
+    if steps == 0:
+        given = (f"trainer.{key}={trainer[key]!r}" for key in _LENGTH if key in trainer)
+        raise ConfigError(f"no training step was made with {', '.join(given)}")

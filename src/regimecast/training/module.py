@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from regimecast.core.batch import Batch
+from regimecast.core.stopping import stop_if_asked
 from regimecast.losses.base import Loss
 from regimecast.losses.regime_weighted import RegimeWeightedLoss
 from regimecast.training.epoch_mean import EpochMean
@@ -75,6 +76,7 @@ class ForecastModule(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Float[Tensor, ""]:
         """Loss to minimise."""
+        stop_if_asked()
         total, count = self.reducer.parts(self(batch), batch)
         self._log("train/loss", self._train_loss, total, count)
         return self.reducer.reduce(total, count)

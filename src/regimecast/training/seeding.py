@@ -7,19 +7,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-__all__ = ["derive_seed", "seeded"]
-
-
-def derive_seed(seed: int, *keys: int) -> int:
-    """Seed of a part of a run, such as a fold; unrelated to the seeds of the other parts.
-
-    Args:
-        seed: seed of the run, not negative.
-        keys: which part, such as the fold's number; none gives the seed itself.
-    """
-    if not keys:
-        return seed
-    return int(np.random.SeedSequence([seed, *keys]).generate_state(1)[0])
+__all__ = ["seeded"]
 
 
 @contextmanager

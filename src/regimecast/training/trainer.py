@@ -28,26 +28,36 @@ from lightning.pytorch.callbacks import (
     ProgressBar,
 )
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.profilers import Profiler
+from lightning.pytorch.strategies import Strategy
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader
 
 from regimecast.core.batch import Batch
 from regimecast.core.config import config_folder, instantiate
 from regimecast.core.errors import ConfigError
+from regimecast.core.seeding import derive_seed
 from regimecast.core.types import Forecast
 from regimecast.data.datamodule import FinancialDataModule
 from regimecast.losses.base import Loss
 from regimecast.training.callbacks.best_weights import BestWeights
 from regimecast.training.callbacks.history import History
-from regimecast.training.checks import check_monitor, check_strategy
-from regimecast.training.lightning import interruptible, quiet
+from regimecast.training.checks import (
+    check_monitor,
+    check_strategy,
+    check_trained,
+    check_unwatched,
+    lacks_validation,
+)
+from regimecast.training.lightning import confine, explained, interruptible, quiet
 from regimecast.training.module import ForecastModule, Schedule
 from regimecast.training.processes import Tell, in_processes
 from regimecast.training.relay import Relay
 from regimecast.training.report import FitReport
-from regimecast.training.seeding import derive_seed, seeded
+from regimecast.training.seeding import seeded
 
 __all__ = ["ModelTrainer", "Trainable"]
 
@@ -89,7 +99,7 @@ class ModelTrainer:
     logger: Logger | Sequence[Logger] | None = None
     """Lightning loggers, already made; none by default."""
     folder: Path | None = None
-    """Run folder that receives ``checkpoints/``; None writes nothing."""
+    """Folder that receives weights while it trains; None writes nothing."""
 
     def __post_init__(self) -> None:
         for callback in self._callbacks():
@@ -97,7 +107,7 @@ class ModelTrainer:
         self._optimizer()
         if (schedule := self._schedule()) is not None:
             check_monitor(schedule.monitor, "scheduler")
-        instantiate({**self.trainer, "_partial_": True}, key="trainer")
+        self._make_trainer({**self.trainer, "_partial_": True})
         check_strategy(self.trainer)
 
     @classmethod
@@ -141,8 +151,8 @@ class ModelTrainer:
         caller's: weights were drawn before this.
 
         Raises:
-            ConfigError: a callback watches validation and the fold has none, or Lightning refuses
-                the config.
+            ConfigError: a callback watches validation and there is none, a callback that writes
+                has no folder, Lightning refuses the config, or it makes no training step.
             NonFiniteError: the loss became NaN or infinite.
             ChildProcessError: one of several training processes died.
             KeyboardInterrupt: Ctrl-C; Lightning itself would exit the interpreter.
@@ -150,9 +160,10 @@ class ModelTrainer:
         started = perf_counter()
         # Overfitting is asked for in order to see the same batches again.
         train = data.loader("train", shuffle=not self.trainer.get("overfit_batches"))
-        validation = data.val_dataloader() if len(data.split("validation")) else None
-        if validation is None:
-            self._check_without_validation()
+        lack = lacks_validation(self.trainer, len(data.split("validation")))
+        if lack:
+            check_unwatched((*self._callbacks(), self._schedule()), lack)
+        validation = None if lack else data.val_dataloader()
         with quiet():
             processes = self._build([], alone=True).num_devices
         if processes == 1:
@@ -174,11 +185,13 @@ class ModelTrainer:
         callbacks = self._callbacks()
         history = next((c for c in callbacks if isinstance(c, History)), None)
         best = next((c for c in callbacks if isinstance(c, BestWeights)), None)
-        if best is not None and self.folder is not None:
-            best.folder = self.folder / "checkpoints"
-        with quiet(), interruptible():
+        if best is not None:
+            best.folder = self.folder
+        confine(callbacks, self.folder)
+        with quiet(), interruptible(), explained():
             trainer = self._build(callbacks, alone=alone)
             trainer.fit(module, train_dataloaders=train, val_dataloaders=validation)
+        check_trained(self.trainer, trainer.global_step)
         module.trained_on = trainer.strategy.root_device
         if best is not None:
             best.restore(module)
@@ -195,9 +208,8 @@ class ModelTrainer:
         config = dict(self.trainer)
         if alone and isinstance(config.get("strategy"), str):
             config["strategy"] = "auto"  # no group of one
-        trainer: Trainer = instantiate(
+        return self._make_trainer(
             config,
-            key="trainer",
             callbacks=callbacks,
             logger=self.logger or False,
             default_root_dir=self.folder,
@@ -208,7 +220,10 @@ class ModelTrainer:
             use_distributed_sampler=False,
             plugins=[LightningEnvironment()],
         )
-        return trainer
+
+    def _make_trainer(self, config: Mapping[str, Any], **extra: Any) -> Any:
+        parts = {"strategy": Strategy, "profiler": Profiler}
+        return instantiate(config, key="trainer", base=Trainer, parts=parts, **extra)
 
     @property
     def _loggers(self) -> Sequence[Logger]:
@@ -225,7 +240,7 @@ class ModelTrainer:
 
     def _callbacks(self) -> list[Callback]:
         made = [
-            instantiate(config, key=f"callbacks.{name}")
+            instantiate(config, key=f"callbacks.{name}", base=Callback)
             for name, config in self.callbacks.items()
             if config is not None
         ]
@@ -239,7 +254,7 @@ class ModelTrainer:
 
     def _optimizer(self) -> Callable[..., Optimizer]:
         made: partial[Optimizer] = instantiate(
-            {**self.optimizer, "_partial_": True}, key="optimizer"
+            {**self.optimizer, "_partial_": True}, key="optimizer", base=Optimizer
         )
         return made
 
@@ -251,17 +266,10 @@ class ModelTrainer:
         if interval not in ("epoch", "step"):
             raise ConfigError(f"scheduler.interval={interval!r} must be 'epoch' or 'step'")
         frequency, monitor = config.pop("frequency", 1), config.pop("monitor", None)
-        made: partial[Any] = instantiate({**config, "_partial_": True}, key="scheduler")
+        made: partial[Any] = instantiate(
+            {**config, "_partial_": True}, key="scheduler", base=LRScheduler
+        )
         return Schedule(made, interval, frequency, monitor)
-
-    def _check_without_validation(self) -> None:
-        for watcher in (*self._callbacks(), self._schedule()):
-            monitor = getattr(watcher, "monitor", None)
-            if monitor is not None and monitor.startswith("val/"):
-                raise ConfigError(
-                    f"{type(watcher).__name__} watches {monitor!r}, but the fold has no "
-                    "validation samples. Allowed: a split with validation, or monitor=train/loss"
-                )
 
 
 @dataclass(frozen=True, eq=False)

@@ -48,11 +48,11 @@ class Sampling(ABC):
 
 
 WeightingRegistry: Registry[Weighting] = Registry(
-    "weighting", package="regimecast.weighting", attribute="WeightingRegistry"
+    "weighting", Weighting, package="regimecast.weighting", attribute="WeightingRegistry"
 )
 """Every weighting by name; see `Registry`."""
 
 SamplingRegistry: Registry[Sampling] = Registry(
-    "sampling", package="regimecast.weighting", attribute="SamplingRegistry"
+    "sampling", Sampling, package="regimecast.weighting", attribute="SamplingRegistry"
 )
 """Every sampling by name; see `Registry`."""

@@ -49,14 +49,14 @@ def test_columns_map_add_and_leave_out(make_source, write):
             "vix": "v",
             "n": "vol",
         },
-        roles={"n": "known"},
+        roles={"n": "reference"},
         lags={"n": 2},
     ).load()
     declared = {c.name: (c.role, c.lag) for c in raw.columns}
     assert declared == {
         "close": (Role.TARGET_SOURCE, 0),
         "vix": (Role.PAST, 1),
-        "n": (Role.KNOWN, 2),
+        "n": (Role.REFERENCE, 2),
     }
     assert raw.frame["asset"].tolist() == ["A", "B"]
     assert raw.frame["n"].tolist() == [7.0, 8.0]
@@ -86,6 +86,27 @@ def test_wide(make_source, write):
     assert raw.frame["close"].tolist() == [1.0, 2.0, 5.0]
     one = make_source("csv", path=write(text), layout="wide", columns={"x": "B"}).load()
     assert one.frame["asset"].tolist() == ["x"]
+
+
+def test_empty_cells_of_a_wide_table_are_listed_between_first_and_last_bar(make_source, write):
+    text = "date,A,B\n2020-01-06,,9\n2020-01-03,2,\n2020-01-02,1,8\n2020-01-07,3,\n"
+    cells = make_source("csv", path=write(text), layout="wide").load().empty_cells
+    assert cells["asset"].tolist() == ["A", "B"]
+    assert cells["time"].astype(str).tolist() == ["2020-01-06", "2020-01-03"]
+    assert make_source("csv", path=write(BARS)).load().empty_cells is None
+
+
+HOURLY = "time,close,vix\n2020-01-02T15:00,1,12\n2020-01-02T16:00,2,12\n"
+
+
+def test_an_index_beside_intraday_bars_needs_its_own_lag(make_source, write):
+    """A day's VIX close repeated in its bars would be known the same afternoon with a lag of 1."""
+    settings = {"path": write(HOURLY), "frequency": "1h", "columns": {"vix": "vix"}}
+    with pytest.raises(ConfigError, match=r"'vix'.*set data.lags.vix to 0.*whole session"):
+        make_source("csv", **settings).load()
+    raw = make_source("csv", **settings, lags={"vix": 7}).load()
+    assert raw.columns[-1].lag == 7
+    assert make_source("csv", **settings, lags={"vix": 0}).load().columns[-1].lag == 0
 
 
 def test_tickers_that_look_missing_stay_text(make_source, write):
@@ -143,6 +164,8 @@ def test_bad_files_say_what_is_wrong(make_source, write, text, overrides, words)
         ({"asset": "A", "columns": {"asset": "b"}}, "contradicts"),
         ({"asset": "A", "layout": "wide"}, "contradicts"),
         ({"lags": {"vixx": 1}}, "lags.vixx"),
+        ({"roles": {"n": "known"}, "lags": {"n": 2}}, "lags.n=2 contradicts roles.n=known"),
+        ({"roles": {"n": "static"}, "lags": {"n": 1}}, "lags.n=1 contradicts roles.n=static"),
         ({"columns": {"vix": "Open"}, "lags": {"vixx": 1}}, "Did you mean 'vix'"),
     ],
 )

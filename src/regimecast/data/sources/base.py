@@ -25,6 +25,6 @@ class Source(ABC):
 
 
 SourceRegistry: Registry[Source] = Registry(
-    "data", package="regimecast.data.sources", attribute="SourceRegistry"
+    "data", Source, package="regimecast.data.sources", attribute="SourceRegistry"
 )
 """Every source by name; see `Registry`."""

@@ -1,6 +1,5 @@
 """From any table to long bars: the one reader behind ``csv``, ``parquet`` and ``duckdb``."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,11 +11,9 @@ from regimecast.data.calendars import bar_length
 from regimecast.data.panel import Column, Role
 from regimecast.data.schema import PRICES, as_numbers, validate
 from regimecast.data.sources.base import RawBars
-from regimecast.data.sources.timestamps import check_timezone, parse_times
+from regimecast.data.sources.timestamps import check_timezone, is_daily, parse_times
 
 __all__ = ["BARS", "TableReader", "column"]
-
-logger = logging.getLogger(__name__)
 
 BARS: tuple[str, ...] = (*PRICES, "volume")
 """Columns that are taken without being asked for."""
@@ -28,7 +25,7 @@ _ALLOWED = {"layout": ("long", "wide"), "stamp": ("close", "open")}
 def column(name: str, *, role: Role | None = None, lag: int | None = None) -> Column:
     """Declaration of a column: bars are target sources, others past; ``vix`` is one bar late.
 
-    The VIX closes after the equity market, so a bar's own VIX close is not known at its close.
+    The VIX closes after the equity market, so the VIX close of a day's bar is not known at its own.
     """
     return Column(
         name,
@@ -52,10 +49,11 @@ class TableReader:
         frequency: bar length as a pandas offset.
         calendar: exchange code or ``24/7``.
         roles: role per column, where it is not the usual one.
-        lags: bars after which a column is known, where it is not 0 (1 for ``vix``).
+        lags: bars after which a column is known, where it is not 0 (1 for ``vix`` of daily bars).
 
     Raises:
-        ConfigError: a value is not allowed, or two settings contradict each other.
+        ConfigError: a value is not allowed, or two settings contradict each other, such as a lag
+            of a column that is known beforehand.
     """
 
     def __init__(
@@ -78,6 +76,11 @@ class TableReader:
         for name, role in (roles or {}).items():
             if role not in set(Role):
                 raise ConfigError(f"roles.{name}={role!r}; allowed: {', '.join(Role)}")
+            if role in (Role.KNOWN, Role.STATIC) and (lag := (lags or {}).get(name)):
+                raise ConfigError(
+                    f"lags.{name}={lag} contradicts roles.{name}={role}, which is known "
+                    "beforehand; leave one of them out"
+                )
         check_timezone(timezone)
         bar_length(frequency)
         self.layout = layout
@@ -103,13 +106,15 @@ class TableReader:
 
         Raises:
             DataError: see `Source.load`.
-            ConfigError: `roles` or `lags` name a column that no table has.
+            ConfigError: `roles` or `lags` name a column that no table has, or intraday bars have a
+                column ``vix`` without a lag.
         """
         frames: list[pd.DataFrame] = []
         names: dict[str, None] = {}
+        empty: list[pd.DataFrame] = []
         zoned: dict[bool, str] = {}
         for place, table in tables.items():
-            frame, aware = self._long(table, place)
+            frame, aware = self._long(table, place, empty)
             zoned.setdefault(aware, place)
             names.update(dict.fromkeys(frame.columns[2:]))
             frames.append(frame)
@@ -123,12 +128,20 @@ class TableReader:
                         f"{key}.{name}: no such column.{did_you_mean(name, ordered)} "
                         f"Columns: {', '.join(ordered)}"
                     )
+        if "vix" in names and "vix" not in self.lags and not is_daily(self.frequency):
+            raise ConfigError(
+                f"bars of {self.frequency} have a column 'vix', and how late it is known depends "
+                "on how it was filled: set data.lags.vix to 0 where a bar holds the index at the "
+                "bar's close, and to the bars of a whole session (78 for 5min on XNYS) where the "
+                "day's closing value is repeated"
+            )
         return RawBars(
             frame=frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True),
             columns=self._declare(ordered),
             frequency=self.frequency,
             calendar=self.calendar,
             origin=origin,
+            empty_cells=pd.concat(empty, ignore_index=True) if empty else None,
         )
 
     def _declare(self, names: Sequence[str]) -> tuple[Column, ...]:
@@ -141,7 +154,10 @@ class TableReader:
             for name in names
         )
 
-    def _long(self, table: pd.DataFrame, place: str) -> tuple[pd.DataFrame, bool]:
+    def _long(
+        self, table: pd.DataFrame, place: str, empty: list[pd.DataFrame]
+    ) -> tuple[pd.DataFrame, bool]:
+        """Long bars and whether their times had a zone; empty cells are added to `empty`."""
         table = _flat(table, place)
         if table.empty:
             raise DataError(f"{place}: no rows")
@@ -155,7 +171,7 @@ class TableReader:
             origin=f"{place}: column {time_name!r}",
         )
         if self.layout == "wide":
-            return self._from_wide(table.drop(columns=time_name), time, place), aware
+            return self._from_wide(table.drop(columns=time_name), time, place, empty), aware
         found = self._sources(table, place)
         asset = self._asset(table, place)
         frame = pd.DataFrame(
@@ -164,7 +180,9 @@ class TableReader:
         )
         return validate(frame, self._declare(tuple(found)), origin=place), aware
 
-    def _from_wide(self, table: pd.DataFrame, time: np.ndarray, place: str) -> pd.DataFrame:
+    def _from_wide(
+        self, table: pd.DataFrame, time: np.ndarray, place: str, empty: list[pd.DataFrame]
+    ) -> pd.DataFrame:
         wanted = {name: source for name, source in self.columns.items() if name != "time"}
         assets = wanted or {name: name for name in table.columns}
         for source in assets.values():
@@ -172,17 +190,17 @@ class TableReader:
         closes = np.column_stack(
             [as_numbers(table[c], column=str(c), origin=place) for c in assets.values()]
         )
-        rows, width = closes.shape
-        close = closes.ravel(order="F")
+        names = np.array([str(name) for name in assets])
         # An empty cell of a wide table is how it says that an asset has no bar at that time.
-        there = ~np.isnan(close)
-        logger.debug("%s: %d empty cells are no bars", place, int((~there).sum()))
+        there = ~np.isnan(closes)
+        order = np.argsort(time, kind="stable")
+        begun = np.logical_or.accumulate(there[order])
+        goes_on = np.logical_or.accumulate(there[order][::-1])[::-1]
+        asset, row = np.nonzero((begun & goes_on & ~there[order]).T)
+        empty.append(pd.DataFrame({"asset": names[asset], "time": time[order][row]}))
+        asset, row = np.nonzero(there.T)
         frame = pd.DataFrame(
-            {
-                "asset": np.repeat(np.array([str(name) for name in assets]), rows)[there],
-                "time": np.tile(time, width)[there],
-                "close": close[there],
-            }
+            {"asset": names[asset], "time": time[row], "close": closes[row, asset]}
         )
         return validate(frame, (column("close"),), origin=place)
 

@@ -22,7 +22,8 @@ class Strategy(ABC):
     next bar (see `backtest`), never at the close that it was decided on.
 
     Args:
-        step: step of the forecast that is acted on, 1 to H; None is the last.
+        step: step of the forecast that is acted on, 1 to H; None is the last step of a forecast of
+            returns or classes, and the first of positions, which is the one to hold next.
     """
 
     name: ClassVar[str]
@@ -54,11 +55,22 @@ class Strategy(ABC):
             raise SpecError(
                 f"strategy={self.name} cannot act on {forecast.kind}; strategies that can: {able}"
             )
-        if self.step is not None and self.step > forecast.horizon:
+        self.step_of(forecast)
+        return self._positions(forecast, panel, bars_per_year).astype(np.float64)
+
+    def step_of(self, forecast: Forecast) -> int:
+        """Step of this forecast that is acted on, 1 to H.
+
+        Raises:
+            SpecError: the forecast has no such step.
+        """
+        if self.step is None:
+            return 1 if forecast.kind is ForecastKind.POSITIONS else forecast.horizon
+        if self.step > forecast.horizon:
             raise SpecError(
                 f"strategy.step={self.step} is beyond the forecast's horizon {forecast.horizon}"
             )
-        return self._positions(forecast, panel, bars_per_year).astype(np.float64)
+        return self.step
 
     @abstractmethod
     def _positions(
@@ -66,13 +78,15 @@ class Strategy(ABC):
     ) -> Float[np.ndarray, " N"]:
         """Wanted position per forecast; its kind and step have been checked."""
 
-    def _at_step(self, values: Float[np.ndarray, "N H"]) -> Float[np.ndarray, " N"]:
-        """Column of the step acted on, as float64."""
-        return values[:, -1 if self.step is None else self.step - 1].astype(np.float64)
+    def _at_step(
+        self, forecast: Forecast, values: Float[np.ndarray, "N H"]
+    ) -> Float[np.ndarray, " N"]:
+        """Column of the step that is acted on, as float64."""
+        return values[:, self.step_of(forecast) - 1].astype(np.float64)
 
 
 StrategyRegistry: Registry[Strategy] = Registry(
-    "strategy", package="regimecast.evaluation.strategies", attribute="StrategyRegistry"
+    "strategy", Strategy, package="regimecast.evaluation.strategies", attribute="StrategyRegistry"
 )
 """Every strategy by name; see `Registry`."""
 

@@ -40,5 +40,5 @@ class ClassProbability(Strategy):
         self, forecast: Forecast, panel: Panel, bars_per_year: float
     ) -> Float[np.ndarray, " N"]:
         side = np.sign(np.asarray(forecast.levels, dtype=np.float64))
-        position = beyond(self._at_step(forecast.values @ side), self.threshold)
+        position = beyond(self._at_step(forecast, forecast.values @ side), self.threshold)
         return position if self.allow_short else np.maximum(position, 0.0)

@@ -51,6 +51,6 @@ class QuantileBand(Strategy):
                     f"strategy.{key}={level} is outside the forecast's levels {forecast.levels}; "
                     "strategy=sign needs the median only"
                 )
-        long = self._at_step(forecast.quantile(self.lower)) > self.margin
-        short = self._at_step(forecast.quantile(self.upper)) < -self.margin
+        long = self._at_step(forecast, forecast.quantile(self.lower)) > self.margin
+        short = self._at_step(forecast, forecast.quantile(self.upper)) < -self.margin
         return long.astype(np.float64) - (short & ~long & self.allow_short)

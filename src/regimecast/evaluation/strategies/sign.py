@@ -24,7 +24,7 @@ class Sign(Strategy):
         threshold: smallest absolute forecast acted on: a log return, an expected class, or a
             position. A return below the cost of a round trip is not worth a trade.
         allow_short: False holds 0 instead of a short position.
-        step: step acted on, 1 to H; None is the last.
+        step: step acted on, 1 to H; None is the last, of positions the first.
     """
 
     kinds: ClassVar[frozenset[ForecastKind]] = frozenset(ForecastKind)
@@ -37,7 +37,7 @@ class Sign(Strategy):
     def _positions(
         self, forecast: Forecast, panel: Panel, bars_per_year: float
     ) -> Float[np.ndarray, " N"]:
-        point = self._at_step(forecast.point())
+        point = self._at_step(forecast, forecast.point())
         position = beyond(point, self.threshold)
         if forecast.kind is ForecastKind.POSITIONS:
             position = np.abs(position) * point

@@ -35,7 +35,7 @@ class VolatilityTarget(Strategy):
         window: bars of the trailing volatility.
         max_leverage: largest absolute position.
         threshold: smallest absolute point forecast acted on.
-        step: step acted on, 1 to H; None is the last.
+        step: step acted on, 1 to H; None is the last, of positions the first.
 
     Raises:
         ConfigError: a number is out of range or the volatility's source is unknown.
@@ -77,7 +77,7 @@ class VolatilityTarget(Strategy):
             yearly = self._forecast_volatility(forecast, bars_per_year)
         usable = np.isfinite(yearly) & (yearly > 0)
         size = np.divide(self.target, yearly, out=np.zeros(len(forecast)), where=usable)
-        side = beyond(self._at_step(forecast.point()), self.threshold)
+        side = beyond(self._at_step(forecast, forecast.point()), self.threshold)
         return side * np.minimum(size, self.max_leverage)
 
     def _forecast_volatility(
@@ -90,9 +90,8 @@ class VolatilityTarget(Strategy):
                 f"{forecast.kind} at {forecast.levels}; use strategy.volatility=trailing"
             )
         low, high, nominal = max(pairs, key=lambda pair: pair[2])
-        spread = self._at_step(forecast.values[:, :, high]) - self._at_step(
-            forecast.values[:, :, low]
+        spread = self._at_step(forecast, forecast.values[:, :, high]) - self._at_step(
+            forecast, forecast.values[:, :, low]
         )
-        steps = forecast.horizon if self.step is None else self.step
         deviations = 2 * float(norm.ppf((1 + nominal) / 2))
-        return spread / deviations * np.sqrt(bars_per_year / steps)
+        return spread / deviations * np.sqrt(bars_per_year / self.step_of(forecast))

@@ -23,7 +23,9 @@ class BestWeights(Callback):
     Args:
         monitor: metric that decides, such as ``val/loss``.
         mode: ``min`` or ``max``: which direction is better.
-        filename: file in the run's ``checkpoints/`` that holds the copy, as safetensors.
+        filename: file in the fold's folder of the run's ``checkpoints/`` that holds the copy, as
+            safetensors, so that a run that is killed leaves it behind. Under the default name the
+            saved model takes its place.
 
     Raises:
         ConfigError: unknown mode.
@@ -42,7 +44,9 @@ class BestWeights(Callback):
         self._state: dict[str, Tensor] = {}
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Compares; validation has run by now."""
+        """Compares; validation has run by now, if it runs in this epoch."""
+        if self.monitor not in trainer.callback_metrics:
+            return
         score = float(trainer.callback_metrics[self.monitor])
         if self.score is not None and not self._better(score, self.score):
             return
