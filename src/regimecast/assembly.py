@@ -9,9 +9,10 @@ from typing import Any
 from lightning.pytorch.loggers import Logger
 
 from regimecast.core.config import split_name
-from regimecast.core.errors import ConfigError, did_you_mean
+from regimecast.core.errors import ConfigError, RegimecastError, SpecError, did_you_mean
 from regimecast.core.registry import Registry
 from regimecast.core.seeding import derive_seed
+from regimecast.core.types import DataSpec
 from regimecast.core.values import fitting
 from regimecast.data.cleaning import CleaningSettings
 from regimecast.data.datamodule import FinancialDataModule
@@ -25,9 +26,11 @@ from regimecast.features.pipeline import FeaturePipeline, Missing
 from regimecast.labels.base import Target, TargetRegistry
 from regimecast.losses.base import LossRegistry
 from regimecast.models.base import BaseTimeSeriesModel, ModelRegistry
+from regimecast.models.neural import NeuralModel
 from regimecast.regimes.base import RegimeLabeller, RegimeRegistry
 from regimecast.splits.base import Fold, SplitRegistry, Splitter
 from regimecast.tracking.base import Tracker, TrackerRegistry
+from regimecast.training.seeding import seeded
 from regimecast.training.trainer import ModelTrainer
 from regimecast.weighting.base import Sampling, SamplingRegistry, Weighting, WeightingRegistry
 
@@ -72,13 +75,20 @@ class Assembly:
     gate: Gate
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> "Assembly":
+    def from_config(cls, config: Mapping[str, Any], *, trains: bool = True) -> "Assembly":
         """Parts of a resolved config of plain values.
 
+        Args:
+            config: see ``conf/train.yaml``; without ``features`` a model sees the history alone.
+            trains: whether training follows, and its hardware has to be here.
+
         Raises:
-            ConfigError: a key or a name is unknown, or a parameter is unknown or missing.
+            ConfigError: a key or a name is unknown, a parameter is unknown, missing or out of
+                range, or parts do not fit each other: target, loss, model and strategy.
             LeakageError: the split would let the label reach across a border.
         """
+        if "features" not in config:  # Hydra leaves out a group of which none is chosen
+            config = {**config, "features": {}}
         _check_keys("config", config, TOP_LEVEL)
         _check_keys("window", config["window"], tuple(_WINDOW))
         for key, kind in _WINDOW.items():
@@ -109,13 +119,53 @@ class Assembly:
             gate=_make(Gate, "gate", config),
         )
         assembly.regime()
-        assembly.trainer()
+        trainer = assembly.trainer()
         # Built with the data's spec later; their names and parameters can be checked now.
         name, params = split_name(config["model"], "model")
         ModelRegistry.check(name, params, given=("spec", "loss"))
         name, params = split_name(config["loss"], "loss")
         LossRegistry.check(name, params, given=("spec",))
+        if trains:
+            trainer.rehearse()
+        assembly._rehearse_model()
         return assembly
+
+    def _rehearse_model(self) -> None:
+        """Nothing, if target, loss, model and strategy fit each other whatever the data are.
+
+        Raises:
+            ConfigError: they do not, and nothing need be trained to know.
+        """
+        target = self.target
+        spec = DataSpec(
+            task=target.task,
+            context_length=self.config["window"]["context_length"],
+            horizon=target.horizon,
+            past=("history",),
+            known=(),
+            static=(),
+            assets=("any",),
+            frequency="1D",
+            bars_per_year=252.0,
+            classes=target.classes,
+            target=target.name,
+        )
+        name, params = split_name(self.config["model"], "model")
+        try:
+            model = ModelRegistry.create(name, spec=spec, loss=self.config["loss"], **params)
+            if isinstance(model, NeuralModel):
+                with seeded(self.seed):
+                    model.build_network()
+            self.strategy.check(model.loss.kind, model.loss.levels, spec.horizon)
+        except SpecError as error:
+            raise ConfigError(str(error)) from error
+        except RegimecastError:
+            raise
+        except Exception as error:
+            shown = ", ".join(f"{key}={value!r}" for key, value in params.items())
+            raise ConfigError(
+                f"model {name!r} cannot be built: {type(error).__name__}: {error}. Given: {shown}"
+            ) from error
 
     @property
     def seed(self) -> int:

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,12 @@ app = typer.Typer(
 )
 
 _FAILED = 1
+_HYDRA_OPTIONS = {
+    **dict.fromkeys(("--multirun", "-m", "--run", "-r", "--resolve", "--hydra-help", "-h"), False),
+    **dict.fromkeys(("--cfg", "-c", "--package", "-p", "--info", "-i"), True),
+    **dict.fromkeys(("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp"), True),
+}
+"""Options of ``train`` that are Hydra's, and whether a value follows."""
 _SIGNALLED = 128
 """Added to a signal's number: the exit code of what it ended."""
 
@@ -136,11 +143,49 @@ def train(
         except Exception as error:  # noqa: BLE001  # raised below; Hydra would print its own message
             errors.append(error)
 
-    sys.argv = [sys.argv[0], *(overrides or [])]
-    hydra.main(config_path=str(config_folder()), config_name="train", version_base="1.3")(task)()
+    sys.argv = [sys.argv[0], *_options_first(overrides or [])]
+    try:
+        hydra.main(config_path=str(config_folder()), config_name="train", version_base="1.3")(
+            task
+        )()
+    except Exception:
+        from hydra_plugins.regimecast.process_launcher import remove_unstarted
+
+        remove_unstarted()
+        raise
     if errors:
         raise errors[0]
     _finish_sweep()
+
+
+def _options_first(arguments: Sequence[str]) -> list[str]:
+    """Hydra's options with their values, then the overrides: Hydra takes them in this order only.
+
+    Raises:
+        ConfigError: there is no such option, or its value is missing.
+    """
+    from regimecast.core.errors import ConfigError, did_you_mean
+
+    options: list[str] = []
+    overrides: list[str] = []
+    waiting = list(arguments)
+    while waiting:
+        argument = waiting.pop(0)
+        if not argument.startswith("-"):
+            overrides.append(argument)
+            continue
+        name, given, _ = argument.partition("=")
+        if name not in _HYDRA_OPTIONS:
+            raise ConfigError(
+                f"unknown option {name!r}.{did_you_mean(name, _HYDRA_OPTIONS)} "
+                f"Allowed: {', '.join(_HYDRA_OPTIONS)}; overrides are GROUP=OPTION or KEY=VALUE"
+            )
+        options.append(argument)
+        if _HYDRA_OPTIONS[name] and not given:
+            if not waiting:
+                raise ConfigError(f"option {name} needs a value")
+            options.append(waiting.pop(0))
+    return [*options, *overrides]
 
 
 def _finish_sweep() -> None:
@@ -176,10 +221,12 @@ def evaluate(
 
     evaluation = evaluate_run(run_dir, overrides or [])
     show_metrics(evaluation.metrics)
+    other = f"other data: {', '.join(evaluation.changed_data)} changed"
     if evaluation.identical:
-        typer.echo("forecasts are identical to the stored ones")
+        note = "" if evaluation.same_data else f", though from {other}"
+        typer.echo(f"forecasts are identical to the stored ones{note}")
     else:
-        cause = "other hardware or package versions" if evaluation.same_data else "other data"
+        cause = "other hardware or package versions" if evaluation.same_data else other
         typer.echo(f"forecasts differ from the stored ones ({cause})")
 
 

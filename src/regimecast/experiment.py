@@ -15,9 +15,10 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 from regimecast.assembly import Assembly
-from regimecast.core.config import config_folder, plain
-from regimecast.core.files import write_text
+from regimecast.core.config import config_folder, plain, study_folder
+from regimecast.core.files import out_of_space, write_text
 from regimecast.core.hashing import hash_json
+from regimecast.core.hydra_errors import hydra_explained
 from regimecast.job import Job, RunResult
 from regimecast.report.html import write_run_report
 from regimecast.tracking.base import INTERRUPTED, Tracker
@@ -36,13 +37,14 @@ def compose(*overrides: str) -> dict[str, Any]:
     """Resolved config of the packaged defaults and these overrides, as plain values.
 
     Raises:
-        hydra.errors.HydraException: an override does not parse or names something unknown.
-        ConfigError: a value that has no default is missing.
+        ConfigError: an override does not parse or names something unknown, or a value that has no
+            default is missing.
     """
     GlobalHydra.instance().clear()
-    with initialize_config_dir(str(config_folder()), version_base="1.3"):
-        config = hydra_compose("train", overrides=list(overrides))
-    return plain(config)
+    with hydra_explained(overrides):
+        with initialize_config_dir(str(config_folder()), version_base="1.3"):
+            config = hydra_compose("train", overrides=list(overrides))
+        return plain(config)
 
 
 def run(*overrides: str) -> RunResult:
@@ -68,16 +70,18 @@ def execute(
 
     Raises:
         RegimecastError: config or data are not usable; nothing was trained.
+        DiskFullError: there was no room for the run's files.
     """
     # What is wrong with a single run's config is said before it leaves a folder behind. A job of a
     # sweep leaves one in any case, so that the leaderboard lists it.
     parts = Assembly.from_config(config) if number is None else None
-    study = Path(str(config["runs"])) / str(config["study"])
+    study = study_folder(config)
     run_folder = RunFolder(study, job_name(overrides if distinct is None else distinct, number))
     try:
         return _execute(config, overrides, parts, run_folder)
-    except BaseException:
-        _report_of_failure(run_folder.path)
+    except BaseException as error:
+        if not out_of_space(error):
+            _report_of_failure(run_folder.path)
         raise
 
 
@@ -104,7 +108,7 @@ def _execute(
         try:
             result = Job(parts, folder, job, overrides).run()
         except BaseException as error:
-            _abandon(parts.tracker, 1 if isinstance(error, Exception) else INTERRUPTED)
+            _abandon(parts.tracker, error)
             raise
         parts.tracker.finish(0)
     return result
@@ -126,12 +130,14 @@ def _report_of_failure(folder: Path) -> None:
         _log.warning("no report of the failed run: %s", error)
 
 
-def _abandon(tracker: Tracker, exit_code: int) -> None:
+def _abandon(tracker: Tracker, cause: BaseException) -> None:
     """Closes the tracker of a run that ended with an error."""
+    full = out_of_space(cause)
     try:
-        tracker.finish(exit_code)
+        tracker.finish(1 if isinstance(cause, Exception) and not full else INTERRUPTED)
     except Exception as error:  # noqa: BLE001  # the run's own error is the one to show
-        _log.warning("tracker %s could not be closed: %s", tracker.name, error)
+        if not full:  # else it is the same error again
+            _log.warning("tracker %s could not be closed: %s", tracker.name, error)
 
 
 def _config_hash(config: Mapping[str, Any]) -> str:

@@ -114,7 +114,8 @@ class Job:
                     finding.action,
                 )
         if flagged := sum(finding.action == "flagged" for finding in report.findings):
-            _log.info("%d kinds of oddities flagged and kept; see manifest.json", flagged)
+            kinds = "kind" if flagged == 1 else "kinds"
+            _log.info("%d %s of oddities flagged and kept; see manifest.json", flagged, kinds)
         market = self.parts.market(bars)
         spec = market.spec
         _log.info(
@@ -178,6 +179,10 @@ class Job:
         parts = self.parts
         forecast = Forecast.concatenate(forecasts)
         happened = Outcomes.concatenate(outcomes)
+        path = self.folder.path
+        # Before they are judged: hours of training are not lost to a judgement that fails.
+        fold = np.repeat(np.arange(len(forecasts)), [len(part) for part in forecasts])
+        write_predictions(path / "predictions.parquet", predictions_frame(forecast, happened, fold))
         judgement: Judgement = judge(
             forecast,
             happened,
@@ -186,9 +191,6 @@ class Job:
             cost=parts.cost,
             gate=parts.gate,
         )
-        path = self.folder.path
-        fold = np.repeat(np.arange(len(forecasts)), [len(part) for part in forecasts])
-        write_predictions(path / "predictions.parquet", predictions_frame(forecast, happened, fold))
         with atomic_path(path / "returns.parquet") as temporary:
             judgement.returns.to_parquet(temporary, index=False)
         metrics: dict[str, Any] = {
@@ -231,6 +233,7 @@ def _fold_row(data: FinancialDataModule, report: FitReport) -> dict[str, Any]:
         "validation": len(fold.validation),
         "test": len(fold.test),
         "purged": fold.purged,
+        "purged_validation": fold.purged_validation,
         "weights": data.weight_report.to_json(),
         "fit": asdict(report),
     }

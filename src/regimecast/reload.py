@@ -1,6 +1,7 @@
 """A finished run read back: its models forecast again, and are judged again."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,14 @@ from typing import Any
 import numpy as np
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
+from yaml import YAMLError  # type: ignore[import-untyped]  # PyYAML carries no types
 
-from regimecast.assembly import Assembly
+from regimecast.assembly import TOP_LEVEL, Assembly
 from regimecast.core.config import config_folder, dotted_keys, plain
-from regimecast.core.errors import ConfigError, DataError, did_you_mean
+from regimecast.core.errors import ConfigError, DataError, SpecError, did_you_mean
 from regimecast.core.files import read_json
+from regimecast.core.hashing import hash_file
+from regimecast.core.hydra_errors import hydra_explained
 from regimecast.core.types import Forecast, Outcomes
 from regimecast.data.cleaning import clean
 from regimecast.data.datamodule import FinancialDataModule
@@ -36,8 +40,13 @@ class Evaluation:
     outcomes: Outcomes
     identical: bool
     """Whether every number equals the stored forecast, bit for bit."""
-    same_data: bool
-    """Whether bars, features and target are those of the run; without it no forecast need be."""
+    changed_data: tuple[str, ...]
+    """Which of bars, features and feature set are not those of the run."""
+
+    @property
+    def same_data(self) -> bool:
+        """Whether they all are; without it no forecast need be."""
+        return not self.changed_data
 
 
 def evaluate_run(folder: Path, overrides: Sequence[str] = ()) -> Evaluation:
@@ -51,17 +60,25 @@ def evaluate_run(folder: Path, overrides: Sequence[str] = ()) -> Evaluation:
     Raises:
         ConfigError: not a finished run, or an override names something unknown or something that
             would change nothing.
-        hydra.errors.HydraException: an override does not parse or names an unknown option.
-        DataError: the data are not those that the models were trained on.
-        SpecError: a checkpoint does not fit the data that the config now asks for.
+        DataError: a file of the run is missing or damaged, or the data are not those that the
+            models were trained on.
+        SpecError: a checkpoint is not the one that the run wrote, or does not fit the data that the
+            config now asks for.
     """
-    try:
+    if not (folder / "manifest.json").is_file():
+        raise ConfigError(f"{folder} is not a run folder: it has no manifest.json")
+    with _whole(folder / "manifest.json"):
         status = read_status(folder)
-    except (OSError, ValueError, KeyError) as error:
-        raise ConfigError(f"{folder} is not a run folder: {error}") from error
+        manifest = read_json(folder / "manifest.json")
     if status != "finished":
         raise ConfigError(f"{folder} is {status}; only a finished run can be evaluated")
-    parts = Assembly.from_config(_stored_config(folder, overrides))
+    with _whole(folder / "manifest.json"):
+        written, data_hashes = manifest["hashes"]["checkpoints"], manifest["data"]["hashes"]
+    # Everything that can be wrong with the run's files is said before the long part.
+    _check_checkpoints(folder, written)
+    with _whole(folder / "predictions.parquet"):
+        stored, _ = read_predictions(folder / "predictions.parquet")
+    parts = Assembly.from_config(_stored_config(folder, overrides), trains=False)
     bars, _ = clean(parts.source.load(), settings=parts.cleaning)
     market = parts.market(bars)
     folds = parts.splitter.split(market.samples(complete=True))
@@ -76,22 +93,26 @@ def evaluate_run(folder: Path, overrides: Sequence[str] = ()) -> Evaluation:
     judgement = judge(
         forecast, happened, bars, strategy=parts.strategy, cost=parts.cost, gate=parts.gate
     )
-    stored, _ = read_predictions(folder / "predictions.parquet")
     return Evaluation(
         judgement.metrics,
         forecast,
         happened,
         identical=np.array_equal(stored.values, forecast.values, equal_nan=True),
-        same_data=market.hashes == read_json(folder / "manifest.json")["data"]["hashes"],
+        changed_data=tuple(k for k, v in market.hashes.items() if data_hashes.get(k) != v),
     )
 
 
 def _stored_config(folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
     """Config of the run with groups and values of the judgement replaced."""
-    config = OmegaConf.load(folder / "config.yaml")
-    if not isinstance(config, DictConfig):
-        raise ConfigError(f"{folder / 'config.yaml'} holds no config")
-    for change in OverridesParser.create().parse_overrides(list(overrides)):
+    with _whole(folder / "config.yaml"):
+        config = OmegaConf.load(folder / "config.yaml")
+        if not isinstance(config, DictConfig) or not config:
+            raise ValueError("it holds no config")
+        if missing := sorted({*TOP_LEVEL} - {"features", *config}):
+            raise ValueError(f"it lacks {', '.join(map(str, missing))}")
+    with hydra_explained(overrides):
+        changes = OverridesParser.create().parse_overrides(list(overrides))
+    for change in changes:
         key = change.key_or_group
         known = [k for k in dotted_keys(plain(config)) if k.partition(".")[0] in _JUDGEMENT]
         if key not in known or change.is_add() or change.is_delete() or change.is_sweep_override():
@@ -106,9 +127,34 @@ def _stored_config(folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
     return plain(config)
 
 
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    """A file of the run that cannot be read raises `DataError` with its name."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, YAMLError) as error:
+        said = (str(error).splitlines() or [""])[0]
+        raise DataError(f"{path} is damaged: {type(error).__name__}: {said}") from error
+
+
+def _check_checkpoints(folder: Path, written: Mapping[str, str]) -> None:
+    """A changed checkpoint forecasts something else, whatever the data and the hardware."""
+    for name, content in written.items():
+        path = folder / name
+        if not path.is_file():
+            raise SpecError(f"{path} is missing; the run wrote it, so its models cannot be judged")
+        if hash_file(path) != content:
+            raise SpecError(
+                f"{path} is not the file that the run wrote: its content has changed since "
+                "(see hashes in manifest.json)"
+            )
+
+
 def _check_same_data(data: FinancialDataModule, checkpoint: Path) -> None:
     """A different scaler means different training bars."""
-    if read_json(checkpoint / "preprocessing.json") != data.state():
+    with _whole(checkpoint / "preprocessing.json"):
+        state = read_json(checkpoint / "preprocessing.json")
+    if state != data.state():
         raise DataError(
             f"{checkpoint}: the training bars are not those of the run (scaler or regimes differ)"
         )

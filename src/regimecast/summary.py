@@ -1,17 +1,19 @@
 """What the command line shows: tables of runs, studies, models and features."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
+from rich.text import Text
 
 from regimecast.core.errors import DataError, RegimecastError
 from regimecast.core.types import Task
 from regimecast.evaluation.leaderboard import Leaderboard
+from regimecast.evaluation.table_width import fitting, too_wide
 from regimecast.report.html import write_multirun_report, write_run_report
 
 __all__ = [
@@ -33,10 +35,13 @@ _TRADING = (
 )  # fmt: skip
 
 _BY_REGIME = (
-    "n", "mae", "pinball", "crps", "coverage_80", "accuracy", "macro_f1", "log_loss",
-    "directional_accuracy", "ic",
+    "regime", "n", "crps", "log_loss", "mae", "accuracy", "directional_accuracy", "macro_f1",
+    "coverage_80", "pinball", "ic",
 )  # fmt: skip
-"""As many as fit a terminal; the report has all."""
+"""The most important first; a narrow terminal shows the first ones, the report has all."""
+
+_TITLES = {"n": "steps", "naive": "naive rule", "directional_accuracy": "direction"}
+"""Columns named otherwise than their key: ``naive`` is a rule here, not the model of that name."""
 
 
 def show_run(folder: Path, metrics: Mapping[str, Any]) -> None:
@@ -53,14 +58,14 @@ def show_metrics(metrics: Mapping[str, Any]) -> None:
     for heading in ("metric", "value"):
         table.add_column(heading, justify="left" if heading == "metric" else "right")
     for key, value in overall.items():
-        table.add_row(key, _text(value))
+        table.add_row("steps" if key == "n" else key, _text(value))
     _console().print(table)
-    _console().print(_regimes(forecast))
+    _console().print(_regimes(forecast, _console().width))
     trading = metrics["trading"]
     table = Table(title="after costs, out of sample", title_justify="left")
     table.add_column("metric")
     for name in trading:
-        table.add_column(name.replace("_", " "), justify="right")
+        table.add_column(_title(name), justify="right")
     for key in (k for k in _TRADING if k in trading["strategy"]):
         table.add_row(key, *(_text(section.get(key)) for section in trading.values()))
     _console().print(table)
@@ -174,23 +179,33 @@ def _console() -> Console:
     return Console(width=width, markup=False, emoji=False)
 
 
-def _regimes(forecast: Mapping[str, Any]) -> Table:
-    """Metrics by regime, one row per regime."""
+def _regimes(forecast: Mapping[str, Any], width: int) -> Group:
+    """Metrics by regime, one row per regime, and below it the names of those that do not fit."""
     rows: dict[str, dict[str, Any]] = {}
     for key, value in forecast.items():
         _, _, rest = key.partition("regime=")
         if rest:
             regime, _, metric = rest.partition("/")
-            rows.setdefault(regime, {})[metric] = value
+            rows.setdefault(regime, {"regime": regime})[metric] = value
     known = {name for row in rows.values() for name in row}
     names = [name for name in _BY_REGIME if name in known]
-    table = Table(title="by regime known at the origin", title_justify="left")
-    table.add_column("regime")
-    for name in names:
-        table.add_column(name, justify="right")
-    for regime, row in rows.items():
-        table.add_row(regime, *(_text(row.get(name)) for name in names))
-    return table
+
+    def build(shown: Sequence[str]) -> Table:
+        table = Table(title="by regime known at the origin", title_justify="left")
+        for name in shown:
+            table.add_column(_title(name), justify="left" if name == "regime" else "right")
+        for row in rows.values():
+            table.add_row(*(_text(row.get(name)) for name in shown))
+        return table
+
+    shown = fitting(names, build, width)
+    left_out = [_title(name) for name in names if name not in shown]
+    below = [Text(too_wide(left_out, "in the report"), style="dim")] if left_out else []
+    return Group(build(shown), *below)
+
+
+def _title(name: str) -> str:
+    return _TITLES.get(name, name.replace("_", " "))
 
 
 def _text(value: object) -> str:

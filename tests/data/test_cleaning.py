@@ -102,8 +102,7 @@ def test_duplicates(policy, kept, caplog):
     assert found["a", "conflicting_duplicate", ""] == (2, "2020-01-03", action)
     assert panel.actual("volume")[[0, 2, 3]].tolist() == [5.0, kept, 5.0]
     assert (report.rows_before, report.rows_after) == (8, 4)
-    assert "2 rows with conflicting_duplicate" in caplog.text
-    assert "test.csv" in caplog.text
+    assert not caplog.records  # whoever runs a job tells of the findings, once
 
 
 def test_duplicates_that_conflict_stop_by_default():
@@ -137,7 +136,7 @@ def test_unusable_closes_follow_their_policy(value, key, caplog):
     assert panel.n_rows == 2
     assert problems(report)["a", key, ""] == (1, "2020-01-02", "dropped")
     assert report.count("gap") == 1
-    assert f"1 rows with {key}" in caplog.text
+    assert not caplog.records
     with pytest.raises(DataError, match=rf"{key}.*'a' at 2020-01-02.*cleaning.{key}=error"):
         clean(bars, settings=replace(LENIENT, **{key: "error"}))
 
@@ -292,3 +291,36 @@ def test_what_comes_later_changes_nothing_before(end):
     panel, _ = clean(whole, settings=DEFAULT)
     early, _ = clean(now, settings=DEFAULT)
     assert early.content_hash == panel.until(np.datetime64(end, "ns")).content_hash
+
+
+def _spaced(days: int, frequency: str, step: str, **changes):
+    """Closes every `step` from 2020 on, as bars of `frequency`."""
+    time = pd.date_range("2020-01-02", periods=days, freq=step).to_numpy(dtype="datetime64[ns]")
+    bars = raw([("a", 1, 1.0)])
+    frame = pd.DataFrame({"asset": "a", "time": time, "close": np.linspace(1.0, 2.0, days)})
+    return replace(bars, frame=frame, frequency=frequency, **changes)
+
+
+@pytest.mark.parametrize(
+    ("frequency", "step", "calendar", "advice"),
+    [
+        ("1h", "1D", "XNYS", r"100% of the bars lie outside.*Set data\.frequency=1D"),
+        ("1h", "5min", "24/7", r"Set data\.frequency=5min"),
+    ],
+)
+def test_bars_of_another_length_are_refused(frequency, step, calendar, advice):
+    with pytest.raises(DataError, match=advice):
+        clean(_spaced(60, frequency, step, calendar=calendar), settings=DEFAULT)
+
+
+@pytest.mark.parametrize(
+    ("frequency", "step", "calendar", "words"),
+    [
+        ("1D", "1D", "XNYS", "check data.calendar, data.timezone and data.stamp"),
+        ("1h", "1D", "24/7", "is data.frequency=1D meant?"),
+        ("1D", "7D", "XNYS", "is data.frequency=7D meant?"),
+    ],
+)
+def test_bars_that_fit_badly_are_told(frequency, step, calendar, words, caplog):
+    clean(_spaced(60, frequency, step, calendar=calendar), settings=DEFAULT)
+    assert [words in record.message for record in caplog.records] == [True]

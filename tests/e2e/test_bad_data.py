@@ -92,7 +92,7 @@ def test_order_of_rows_does_not_matter(train: Callable[..., Ended], folder: Path
         (
             changed("time", 50, "2020-03-10T16:00+02:00"),
             "",
-            ["bars.csv", "'time'", "Mixed timezones"],
+            ["bars.csv", "'time'", "row 50 has a time zone", "row 0 has none"],
         ),
         (duplicated, "", ["twice|duplicate"]),
         (bars, "features=[volume] data.columns={volume:vol}", ["'vol'", "'volume'"]),
@@ -103,6 +103,17 @@ def test_order_of_rows_does_not_matter(train: Callable[..., Ended], folder: Path
             ["candle", "open"],
         ),
         (bars, "regime=vix", ["no column 'vix'|column 'vix'"]),
+        (
+            lambda: bars().assign(vix_close=20.0),
+            "regime=vix",
+            ["no column 'vix'", "data.columns={vix: vix_close}"],
+        ),
+        (
+            lambda: bars().assign(vix_close=20.0),
+            "regime=vix regime.column=vx data.columns={vx:vix_close}",
+            ["'vx' has lag 0", "data.lags.vx=1"],
+        ),
+        (bars, "data.frequency=1h", ["100% of the bars", "data.frequency=1D"]),
         (bars, "data.calendar=XXXX", ["XXXX"]),
         (bars, "data.frequency=often", ["often"]),
         (bars, "data.timezone=Mars/Base", ["Mars/Base"]),

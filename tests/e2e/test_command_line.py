@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -85,7 +86,10 @@ def test_features_lists_lookback_units_and_source(command: Callable[..., Ended])
         ("nlinear", ["cannot read override 'nlinear'", "KEY=VALUE"]),
         ("=3", ["KEY=VALUE"]),
         ("gate=3", ["KEY=VALUE"]),
-        ("--foo", ["--foo"]),
+        ("--foo", ["unknown option '--foo'", "--multirun"]),
+        ("-x", ["unknown option '-x'", "-m"]),
+        ("--cfg", ["option --cfg needs a value"]),
+        ("--config-name foo", ["unknown config 'foo'", "train"]),
         ("window.context_length=many", ["window.context_length='many'", "whole number"]),
         ("window.clip=much", ["window.clip='much'", "a number"]),
         ("window=3", ["window=3", "mapping"]),
@@ -112,6 +116,23 @@ def test_features_lists_lookback_units_and_source(command: Callable[..., Ended])
         ("loss=cross_entropy", ["loss=cross_entropy", "forward_return", "quantile"]),
         ("target=triple_barrier", ["loss=quantile", "triple_barrier", "cross_entropy"]),
         ("model=lightgbm loss=sharpe", ["lightgbm", "loss=sharpe"]),
+        ("model=svm", ["'svm'", "task=forecast", "classification"]),
+        ("model=mlp", ["'mlp'", "loss=quantile", "huber"]),
+        ("loss.levels=[]", ["loss.levels=[]", "at least one"]),
+        ("strategy=class_probability", ["strategy=class_probability", "quantiles", "sign"]),
+        ("strategy.step=9", ["strategy.step=9", "allowed: 1 to 5"]),
+        ("loss=huber strategy=quantile_band", ["strategy.lower=0.25", "(0.5,)"]),
+        (
+            "target=triple_barrier loss=cross_entropy strategy=quantile_band",
+            ["strategy=quantile_band", "probabilities", "class_probability"],
+        ),
+        ("loss=huber strategy=volatility_target strategy.volatility=forecast", ["trailing"]),
+        ("model.dropout=7", ["model 'lstm'", "dropout=7", "between 0 and 1"]),
+        ("optimizer.lr=-1", ["optimizer: ", "-1"]),
+        ("scheduler=step scheduler.step_size=x", ["scheduler: ", "'str'"]),
+        ("study=../../x", ["study='../../x'", "runs='runs'"]),
+        ("study=/tmp", ["study='/tmp'"]),
+        ("-m study=../../x", ["study='../../x'"]),
     ],
 )
 def test_what_does_not_exist_is_named_with_what_does(
@@ -132,11 +153,67 @@ def test_a_value_without_a_default_has_to_be_given(command: Callable[..., Ended]
 
 
 @pytest.mark.parametrize(
-    "overrides", ["window.foo=1", "seed=x", "optimizer._target_=os.system", "study=???"]
+    "overrides",
+    [
+        "window.foo=1",
+        "seed=x",
+        "optimizer._target_=os.system",
+        "study=???",
+        "strategy=class_probability",
+        "study=../out",
+    ],
 )
 def test_a_typo_leaves_nothing_behind(command: Callable[..., Ended], folder, overrides: str):
     assert command("train", *TINY, overrides).code == 2
     assert not list(folder.iterdir())
+
+
+def test_a_sweep_that_is_refused_leaves_nothing_in_the_study(command: Callable[..., Ended], folder):
+    assert command("train", *TINY, "model=nlinear,nhitz", "-m").code == 2
+    assert not list(folder.rglob("multirun.yaml"))
+    assert not (folder / "runs" / "study").exists()
+
+
+def test_options_may_stand_anywhere(command: Callable[..., Ended], folder: Path):
+    own = folder / "own" / "model"
+    own.mkdir(parents=True)
+    (own / "mine.yaml").write_text("name: lstm\nhidden_size: 3\nlayers: 1\ndropout: 0.0\n")
+    ended = command("train", "model=mine", "--config-dir", "own", "seed=3", "--cfg", "job")
+    assert ended.code == 0, ended.err
+    assert "hidden_size: 3" in ended.out
+    assert "seed: 3" in ended.out
+    ended = command("train", "model=mine", "--config-dir=own", "model.hiden_size=4")
+    assert "Did you mean 'model.hidden_size'? Allowed in model: name, hidden_size" in ended.err
+    assert "'mine'" in command("train", "model=mne", "--config-dir", "own").err
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (["model=nope"], "unknown model 'nope'"),
+        (["foo=1"], "unknown key 'foo'"),
+        (["model=[a"], "cannot read override"),
+    ],
+)
+def test_python_says_what_the_command_says(overrides: list[str], expected: str):
+    import regimecast
+    from regimecast.core.errors import ConfigError
+
+    with pytest.raises(ConfigError, match=expected):
+        regimecast.compose(*overrides)
+    with pytest.raises(ConfigError, match=expected):
+        regimecast.run(*overrides)
+
+
+def test_hardware_that_is_not_here_is_said_before_data_are_read(command: Callable[..., Ended]):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    ended = command("train", *TINY, "trainer=gpu", "trainer.accelerator=gpu")
+    assert ended.code == 2
+    assert "error: trainer: " in ended.err
+    assert "bars of" not in ended.err
 
 
 @pytest.mark.parametrize(

@@ -123,25 +123,39 @@ def small_disk(folder: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
-@pytest.mark.parametrize("tracker", ["csv", "wandb"])
+def test_forecasts_are_kept_when_their_judgement_fails(
+    command: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("regimecast.job.judge", lambda *_, **__: 1 / 0)
+    assert command("train", *TINY).code == 1
+    assert len(pd.read_parquet(the_run() / "predictions.parquet")) > 0
+
+
+@pytest.mark.parametrize("tracker", ["csv", "wandb", "mlflow"])
 def test_a_full_disk_is_said_and_the_folder_stays_readable(
     command: Callable[..., Ended], small_disk: Path, tracker: str
 ):
     # The report alone is larger than the disk.
     ended = command("train", *TINY, f"runs={small_disk}", f"tracker={tracker}")
     assert ended.code == 1, ended.err
-    assert "No space left on device" in ended.err
-    assert "Traceback" not in ended.err
     (run,) = run_folders(small_disk / "study")
+    message = ended.err.rpartition("error: ")[2]
+    assert message.startswith(f"the disk of {run} is full, the run is interrupted: ")
+    assert message.count("\n") == 1
+    assert "Traceback" not in ended.err
     manifest = read_json(run / "manifest.json")
-    assert manifest["status"] == "failed"
+    assert manifest["status"] == "interrupted"
+    if tracker == "mlflow":  # its database fills the disk first
+        assert "database or disk is full" in manifest["error"]
+        return
     assert "No space left on device" in manifest["error"]
+    assert read_json(run / "metrics.json")["status"] == "interrupted"
     assert pd.read_parquet(run / "predictions.parquet").shape[0] > 0
     assert not (run / "report.html").exists()
     assert not [path for path in run.iterdir() if path.name.startswith(".")]
 
 
-def test_a_disk_that_is_full_to_the_brim_leaves_the_manifest_of_the_start(
+def test_a_disk_that_is_full_to_the_brim_is_an_interruption_too(
     command: Callable[..., Ended], small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ):
     from regimecast.data.sources.synthetic import SyntheticSource
@@ -164,8 +178,10 @@ def test_a_disk_that_is_full_to_the_brim_leaves_the_manifest_of_the_start(
     assert "No space left on device" in ended.err
     assert "Traceback" not in ended.err
     (run,) = run_folders(small_disk / "study")
-    # There is no room to say more; the process that runs is this one.
-    assert read_json(run / "manifest.json")["status"] == "running"
+    manifest = read_json(run / "manifest.json")
+    assert manifest["status"] == "interrupted"
+    assert "No space left on device" in manifest["error"]
+    assert manifest["seed"] == 0
     assert (run / "config.yaml").stat().st_size > 0
 
 

@@ -1,6 +1,7 @@
 """One run from command or Python to its folder, and what can be done with the folder."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 import yaml
 
 import regimecast
-from regimecast.core.files import read_json
+from regimecast.core.files import read_json, write_json
 from regimecast.evaluation.judge import read_predictions
 from regimecast.experiment import RunResult, job_name
 from regimecast.reload import evaluate_run
@@ -179,6 +180,8 @@ def test_evaluate_refuses_a_checkpoint_of_another_spec(command: Callable[..., En
     for name in ("model.json", "weights.safetensors", "preprocessing.json"):
         for path in (other / "checkpoints").rglob(name):
             (one / path.relative_to(other)).write_bytes(path.read_bytes())
+    hashes = read_json(other / "manifest.json")["hashes"]
+    write_json(one / "manifest.json", {**read_json(one / "manifest.json"), "hashes": hashes})
     ended = command("evaluate", str(one))
     assert ended.code == 2
     assert "context_length" in ended.err
@@ -192,8 +195,11 @@ def test_evaluate_says_when_the_data_are_others(
     again = evaluate_run(finished.folder)
     assert again.identical
     assert again.same_data
-    for same_data, cause in ((True, "hardware or package versions"), (False, "other data")):
-        changed = replace(again, identical=False, same_data=same_data)
+    for names, cause in (
+        ((), "hardware or package versions"),
+        (("bars", "features"), "other data: bars, features changed"),
+    ):
+        changed = replace(again, identical=False, changed_data=names)
         monkeypatch.setattr(reload, "evaluate_run", lambda *_, found=changed: found)
         assert cause in command("evaluate", str(finished.folder)).out
 
@@ -212,6 +218,51 @@ def test_evaluate_sees_that_test_bars_changed(folder: Path):
     changed = evaluate_run(result.folder)
     assert (moved.identical, moved.same_data) == (True, True)
     assert (changed.identical, changed.same_data) == (False, False)
+    assert "bars" in changed.changed_data
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("config.yaml", b"a: [1", "config.yaml is damaged"),
+        ("config.yaml", b"", "config.yaml is damaged"),
+        ("config.yaml", b"\x80\xff", "config.yaml is damaged"),
+        ("config.yaml", b"seed: 3\n", "it lacks callbacks"),
+        ("manifest.json", b'{"status": "fin', "manifest.json is damaged"),
+        ("manifest.json", b'{"status": "finished"}', "manifest.json is damaged"),
+        ("manifest.json", b"[]", "manifest.json is damaged"),
+        ("predictions.parquet", b"PAR1", "predictions.parquet is damaged"),
+        ("checkpoints/fold=0/preprocessing.json", b"{", "is not the file that the run wrote"),
+        ("checkpoints/fold=0/weights.safetensors", b"x", "is not the file that the run wrote"),
+        ("checkpoints/fold=0/model.json", None, "is missing"),
+    ],
+)
+def test_evaluate_names_the_file_that_is_damaged(
+    finished: RunResult,
+    command: Callable[..., Ended],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    content: bytes | None,
+    expected: str,
+):
+    run = Path("run")
+    shutil.copytree(finished.folder, run)
+    (run / name).unlink()
+    if content is not None:
+        (run / name).write_bytes(content)
+    # All of it is seen before any data are read.
+    monkeypatch.setattr("regimecast.data.sources.synthetic.SyntheticSource.load", lambda _: 1 / 0)
+    ended = command("evaluate", str(run))
+    assert ended.code == 2, ended.err
+    assert expected in ended.err
+    assert Path(name).name in ended.err
+    assert "--debug" not in ended.err
+
+
+def test_a_model_may_do_without_features(folder: Path):
+    result = regimecast.run(*(o for o in TINY if not o.startswith("features")), "features=[]")
+    assert read_json(result.folder / "manifest.json")["data"]["spec"]["past"] == ["history"]
+    assert evaluate_run(result.folder).identical
 
 
 def test_checkpoints_that_lightning_writes_stay_in_the_run(

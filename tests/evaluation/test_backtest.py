@@ -304,6 +304,33 @@ def test_regime_is_that_of_the_decision():
     assert result.regime.tolist() == [3, 1, -1, -1]
 
 
+@pytest.mark.parametrize(
+    ("codes", "expected"),
+    [
+        ([0, 2], 2),
+        ([1, 0], 1),
+        ([4, 3], 3),
+        ([2, 4], 4),
+        ([-1, 0], 0),
+        ([0, 0, 3], 0),
+        ([0, 0, 2, 2, 3], 2),
+    ],
+)
+def test_regime_of_many_assets_is_the_most_frequent_and_the_most_severe_of_equals(codes, expected):
+    n = len(codes)
+    panel = make_panel([[1.0, 2.0, 3.0, 4.0]] * n)
+    result = backtest(
+        np.ones(n),
+        np.arange(n) * 4,
+        panel,
+        cost=FREE,
+        bars_per_year=252.0,
+        regime=np.array(codes),
+    )
+    assert result.n_assets[0] == n
+    assert result.regime[0] == expected
+
+
 def test_break_even_cost_breaks_even():
     panel = random_panel(4, [2000])
     close = panel.actual("close")

@@ -59,10 +59,35 @@ def test_crps_of_many_quantiles_is_that_of_the_distribution():
     assert metrics.crps(quantiles, levels, actual) == pytest.approx(exact.mean(), rel=2e-3)
 
 
-def test_crps_of_a_lone_median_is_the_absolute_error(cells):
+@pytest.mark.parametrize("level", [0.01, 0.5, 0.9])
+def test_crps_of_a_lone_level_is_the_absolute_error(cells, level):
     predicted, actual, weight = cells
-    found = metrics.crps(predicted[:, None], (0.5,), actual, weight)
+    found = metrics.crps(predicted[:, None], (level,), actual, weight)
     assert found == pytest.approx(metrics.mae(predicted, actual, weight), rel=1e-12)
+
+
+@pytest.mark.parametrize("levels", [LEVELS, (0.01, 0.02), (0.9, 0.99)])
+def test_crps_of_a_point_forecast_is_the_absolute_error_whatever_the_levels(cells, levels):
+    predicted, actual, weight = cells
+    same = np.tile(predicted[:, None], len(levels))
+    found = metrics.crps(same, levels, actual, weight)
+    assert found == pytest.approx(metrics.mae(predicted, actual, weight), rel=1e-12)
+
+
+def test_crps_is_the_integral_of_the_pinball_loss_over_all_levels(cells):
+    """A fine numerical integral, each level taking the quantile of the nearest stated one."""
+    _, actual, _ = cells
+    levels = (0.02, 0.1, 0.5, 0.6, 0.95)
+    quantiles = actual[:, None] + np.random.default_rng(2).normal(size=(len(actual), 5))
+    fine = (np.arange(20_000) + 0.5) / 20_000
+    nearest = np.abs(fine[:, None] - np.array(levels)).argmin(axis=1)
+    total = 0.0
+    for column in range(5):
+        error = (actual - quantiles[:, column])[:, None]
+        level = fine[nearest == column]
+        total += 2 * np.maximum(level * error, (level - 1) * error).sum() / 20_000
+    found = metrics.crps(quantiles, levels, actual)
+    assert found == pytest.approx(total / len(actual), rel=1e-6)
 
 
 def test_crps_prefers_the_true_distribution_whatever_the_spacing_of_levels():

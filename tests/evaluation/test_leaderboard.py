@@ -223,7 +223,7 @@ def test_settings_that_all_runs_share_are_not_said(tmp_path):
             ["forward_return", "csv"]
         ]
     (tmp_path / "3" / "config.yaml").write_bytes(b"\xff\x00")
-    assert "forecast of forward_return on csv: 3 of 3 jobs" in shown(Leaderboard.read(tmp_path))
+    assert "forecast of forward_return on csv: 3 jobs" in shown(Leaderboard.read(tmp_path))
 
 
 def test_square_brackets_are_shown_as_they_are(tmp_path):
@@ -282,3 +282,84 @@ def test_a_run_whose_process_died_is_interrupted(tmp_path):
     }
     (tmp_path / "dead" / "manifest.json").write_text(json.dumps(manifest))
     assert Leaderboard.read(tmp_path).frame["status"].tolist() == ["interrupted"]
+
+
+def set_up(folder: Path, *, sampling: str = "natural", seed: int = 0, fast: object = False) -> None:
+    (folder / "config.yaml").write_text(f"""
+model: {{name: lstm}}
+loss: {{name: huber}}
+weighting: {{recency: {{half_life: 5}}, regime: {{}}}}
+sampling: {{name: {sampling}}}
+seed: {seed}
+trainer: {{fast_dev_run: {fast}}}
+""")
+
+
+def test_sampling_seed_and_study_are_shown_where_they_vary(tmp_path):
+    for study in "st":
+        for seed in (0, 1):
+            forecast_run(tmp_path / study / f"job{seed}", 0.1, 0.5, sampling="natural", seed=seed)
+    board = Leaderboard.read(tmp_path)
+    assert board.frame["seed"].tolist() == ["0", "1", "0", "1"]
+    assert board.frame["sampling"].tolist() == ["natural"] * 4
+    assert board.frame["study"].tolist() == ["s", "s", "t", "t"]
+    text = shown(board)
+    assert "study" in text
+    assert "seed" in text
+    assert "sampling" not in text
+    alone = shown(Leaderboard.read(tmp_path / "s"))
+    assert "study" not in alone
+    assert "seed" in alone
+    assert "study" not in shown(Leaderboard.read(tmp_path / "s" / "job0"))
+
+
+def test_a_failed_job_keeps_what_its_config_says(tmp_path):
+    forecast_run(tmp_path / "good", 1.0, 0.5, sampling="natural", seed=3)
+    write_run(tmp_path / "bad", status="failed")
+    set_up(tmp_path / "bad", sampling="balanced", seed=0)
+    columns = ["model", "loss", "weighting", "sampling", "seed"]
+    rows = Leaderboard.read(tmp_path).frame.set_index("job")[columns]
+    assert rows.loc["bad"].tolist() == ["lstm", "huber", "recency+regime", "balanced", "0"]
+    assert rows.loc["good"].tolist() == ["nhits", "quantile", "regime+recency", "natural", "3"]
+
+
+@pytest.mark.parametrize("config", ["trainer: 3", "trainer: {}", "model: []\nseed: null", "[]"])
+def test_a_strange_config_is_no_setup(tmp_path, config):
+    write_run(tmp_path / "bad", status="failed")
+    (tmp_path / "bad" / "config.yaml").write_text(config)
+    row = Leaderboard.read(tmp_path).frame.iloc[0]
+    assert not row["fast_dev_run"]
+    assert row[["model", "sampling", "seed"]].isna().all()
+
+
+@pytest.mark.parametrize("fast", ["true", 2])
+def test_a_fast_dev_run_is_marked(tmp_path, fast):
+    for name in ("tried", "trained"):
+        forecast_run(tmp_path / name, 1.0, 0.5)
+        set_up(tmp_path / name, fast=fast if name == "tried" else False)
+    board = Leaderboard.read(tmp_path)
+    assert board.frame.set_index("job")["fast_dev_run"].to_dict() == {
+        "tried": True,
+        "trained": False,
+    }
+    assert set(board.frame["status"]) == {"finished"}
+    marked = [line for line in shown(board).splitlines() if "finished (fast dev run)" in line]
+    assert len(marked) == 1
+    assert "tried" in marked[0]
+    assert "2 jobs" in shown(board)
+
+
+def test_the_title_says_how_many_jobs_finished(tmp_path):
+    forecast_run(tmp_path / "a", 1.0, 0.5)
+    alone = shown(Leaderboard.read(tmp_path))
+    assert alone.splitlines()[0].rstrip() == "forecast: 1 job"
+    assert "luck" not in alone
+    write_run(tmp_path / "b", status="failed")
+    assert "forecast: 2 jobs, 1 finished" in shown(Leaderboard.read(tmp_path))
+
+
+def test_the_benchmark_rule_is_not_called_as_the_model_naive(study):
+    wide = shown(Leaderboard.read(study))
+    assert "naive rule" in wide
+    narrow = shown(Leaderboard.read(study), 60)
+    assert "naive sharpe" not in wide + narrow

@@ -3,7 +3,7 @@ import pytest
 import yaml
 
 from regimecast.core.config import config_folder
-from regimecast.core.errors import ConfigError, DataError
+from regimecast.core.errors import ConfigError, DataError, LeakageError
 from regimecast.core.types import REGIMES, Interval, Regime
 from regimecast.regimes.base import RegimeRegistry
 
@@ -31,7 +31,7 @@ def test_yaml_holds_the_full_signature(labeller, name):
     ],
 )
 def test_thresholds_of_the_requirement(labeller, panel_of, index, regime):
-    codes = labeller("vix").label(panel_of([100.0], vix=[index]))
+    codes = labeller("vix", minimum_lag=0).label(panel_of([100.0], vix=[index]))
     assert REGIMES[codes[0]] == regime
     assert codes.dtype == np.int8
 
@@ -46,7 +46,7 @@ def test_the_index_of_a_day_does_not_change_the_code_of_that_day(labeller, panel
 
 def test_a_missing_index_is_unknown_unless_prices_speak(labeller, panel_of):
     nothing = np.full(4, np.nan)
-    codes = labeller("vix").label(panel_of([100.0, 100.0, 80.0, 95.0], vix=nothing))
+    codes = labeller("vix").label(panel_of([100.0, 100.0, 80.0, 95.0], vix=nothing, lag=1))
     assert codes.tolist() == [-1, -1, Regime.CRASH, Regime.RECOVERY]
 
 
@@ -69,6 +69,30 @@ def test_the_column_is_named_when_it_is_missing(labeller, panel_of):
         labeller("vix", column="vixx").label(panel_of([100.0], vix=[20.0]))
 
 
+def test_an_index_known_the_same_day_is_refused_unless_said_so(labeller, panel_of):
+    panel = panel_of([100.0] * 3, vix=[12.0, 40.0, 12.0], lag=0)
+    interval = Interval(panel.time[0], panel.time[-1])
+    for call in (lambda rule: rule.fit(panel, interval), lambda rule: rule.label(panel)):
+        with pytest.raises(LeakageError, match=r"'vix' has lag 0.*Set data\.lags\.vix=1"):
+            call(labeller("vix"))
+    assert labeller("vix", minimum_lag=0).label(panel).tolist() == [0, 3, 0]
+    with pytest.raises(LeakageError, match=r"data\.lags\.vix=7"):
+        labeller("vix", minimum_lag=7).label(panel_of([100.0] * 3, vix=[12.0] * 3, lag=1))
+    with pytest.raises(ConfigError, match=r"regime\.minimum_lag=-1"):
+        labeller("vix", minimum_lag=-1)
+
+
+def test_training_bars_without_an_index_are_told_once_per_fit(labeller, panel_of, caplog):
+    panel = panel_of([100.0] * 100, vix=[np.nan] * 59 + [12.0] * 41, lag=1)
+    rule = labeller("vix")
+    rule.fit(panel, Interval(panel.time[0], panel.time[79]))
+    rule.label(panel)
+    assert caplog.text.count("75 % of the training bars (2020-01-01 to 2020-03-20)") == 1
+    caplog.clear()
+    rule.fit(panel, Interval(panel.time[60], panel.time[-1]))
+    assert not caplog.records
+
+
 def test_thresholds_must_ascend(labeller):
     with pytest.raises(ConfigError, match=r"low=15\.0, high=40\.0, crash=35\.0"):
         labeller("vix", high=40.0)
@@ -82,7 +106,7 @@ def test_an_alias_names_the_same_regime():
 
 
 def test_fit_learns_nothing(labeller, panel_of):
-    panel = panel_of([100.0] * 3, vix=[12.0, 20.0, 30.0])
+    panel = panel_of([100.0] * 3, vix=[12.0, 20.0, 30.0], lag=1)
     rule = labeller("vix")
     assert rule.state()["interval"] is None
     before = rule.label(panel)

@@ -51,9 +51,15 @@ def write_run(
         "code": {"commit": "abc123", "diff": ""},
         "environment": {"packages": {"torch": "2.13.0"}},
         "preflight": [
-            {"fold": fold, "part": part, "first": "2003-01-02", "last": f"{2004 + fold}-12-30"}
+            {
+                "fold": fold,
+                "part": part,
+                "first": "2003-01-02",
+                "last": f"{2004 + fold}-12-30",
+                "purged": purged,
+            }
             for fold in range(folds)
-            for part in ("train", "validation", "test")
+            for part, purged in {"train": 7, "validation": 5, "test": 0}.items()
         ],
     }
     (folder / "manifest.json").write_text(json.dumps(manifest))

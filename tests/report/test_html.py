@@ -10,6 +10,8 @@ import pytest
 
 from regimecast.core.errors import DataError
 from regimecast.report.html import run_figures, write_multirun_report, write_run_report
+from regimecast.report.run_files import RunFiles
+from regimecast.report.tables import folds_table
 from tests.report.lifelike import MakeRun, write_failed_run
 
 EVIL = '</script><img src=x onerror="alert(1)">&{{7*7}}'
@@ -275,3 +277,35 @@ def test_a_study_in_which_everything_failed(tmp_path: Path) -> None:
     page = _Page(write_multirun_report(tmp_path / "demo"))
     assert page.says("1 failed")
     assert "figure" not in {tag for tag, _ in page.elements}
+
+
+def test_a_fast_dev_run_says_so(make_run: MakeRun) -> None:
+    folder = make_run(bars=60)
+    said = "This was a fast dev run (trainer.fast_dev_run, which debug=fast sets)"
+    assert not _Page(write_run_report(folder)).says(said)
+    (folder / "config.yaml").write_text("trainer: {fast_dev_run: true}")
+    assert _Page(write_run_report(folder)).says(said)
+
+
+def test_the_folds_tell_what_each_part_lost(make_run: MakeRun) -> None:
+    folds = folds_table(RunFiles.read(make_run(bars=60), predictions=False))
+    assert [(row["purged from training"], row["purged from validation"]) for row in folds] == [
+        ("7", "5")
+    ] * 3
+
+
+def test_how_assets_that_disagree_are_counted_is_said(make_run: MakeRun) -> None:
+    said = "for the most severe where as many are in another"
+    assert not _Page(write_run_report(make_run("one", bars=60))).says(said)
+    assert _Page(write_run_report(make_run("two", bars=60, assets=("A", "B")))).says(said)
+
+
+def test_a_study_over_sampling_and_seeds_tells_them_apart(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    for seed in (0, 1):
+        config = make_run(f"job{seed}", bars=60) / "config.yaml"
+        config.write_text(f"model: {{name: nhits}}\nseed: {seed}\nsampling: {{name: natural}}")
+    page = _Page(write_multirun_report(tmp_path / "demo"))
+    assert page.says("sampling, in every run")
+    assert not page.says("seed, in every run")

@@ -138,6 +138,13 @@ def test_nothing_that_a_user_named_runs(make_run: MakeRun, visit: Visit, tmp_pat
     assert evil in page.get_by_role("alert").inner_text()
 
 
+@pytest.mark.parametrize("kind", ["quantiles", "probabilities"])
+def test_the_folds_fit_a_common_screen(make_run: MakeRun, visit: Visit, kind: str) -> None:
+    page = visit.open(write_run_report(make_run(kind=kind)))
+    hidden = "e => e.parentElement.scrollWidth - e.parentElement.clientWidth"
+    assert page.locator("#folds").evaluate(hidden) <= 0
+
+
 def test_a_narrow_dark_screen_and_paper(
     make_run: MakeRun, browser: Browser, tmp_path: Path
 ) -> None:

@@ -1,3 +1,4 @@
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from regimecast.core.config import config_folder, split_name
 from regimecast.core.errors import ConfigError, DataError, LeakageError
 from regimecast.splits.base import SplitRegistry
 from regimecast.splits.holdout import Holdout
-from regimecast.splits.preflight import preflight
+from regimecast.splits.preflight import preflight, preflight_table
 
 DEFAULT = {"train": 0.6, "validation": 0.2, "test": 0.2, "purge": "auto", "embargo": 0}
 
@@ -157,7 +158,15 @@ def test_preflight_rows(make_samples, business_days):
         len(folds[0].validation),
         len(folds[0].test),
     ]
-    assert [row.purged for row in rows] == [folds[0].purged, 0, 0]
+    parts = (folds[0].train, folds[0].validation, folds[0].test)
+    gaps = [int(later[0] - earlier[-1]) - 1 for earlier, later in pairwise(parts)]
+    assert min(gaps) > 0
+    assert [row.purged for row in rows] == [*gaps, 0]
+    assert sum(gaps) == folds[0].purged
+    text = preflight_table(rows).splitlines()
+    assert [line.split()[-1] for line in text if "train" in line or "validation" in line] == [
+        str(gap) for gap in gaps
+    ]
     assert rows[2].last == samples.origin.max()
 
 
@@ -168,3 +177,13 @@ def test_real_s_and_p_500(shared_data: Path, make_samples):
     assert samples.end[fold.train].max() < samples.start[fold.validation].min()
     assert samples.end[fold.validation].max() < samples.start[fold.test].min()
     assert str(samples.origin[fold.test][0])[:4] == "2017"
+
+
+def test_an_empty_part_says_what_makes_it_empty(make_samples, business_days):
+    samples = make_samples([business_days(300)], lookback=100, label_bars=100)
+    with pytest.raises(DataError, match=r"reads up to 280 days, .* horizon$"):
+        holdout().split(samples)
+    with pytest.raises(DataError, match=r"split\.purge=400 takes .* smaller split\.purge$"):
+        holdout(purge=400).split(samples)
+    with pytest.raises(DataError, match=r"smaller split\.purge or split\.embargo$"):
+        holdout(purge=400, embargo=5).split(samples)

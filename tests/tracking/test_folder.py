@@ -3,13 +3,14 @@ import json
 import logging
 import os
 import socket
+import tempfile
 import threading
 import warnings
 from pathlib import Path
 
 import pytest
 
-from regimecast.core.errors import DataError
+from regimecast.core.errors import DataError, DiskFullError
 from regimecast.core.files import read_json, write_json
 from regimecast.tracking.folder import RunFolder, read_status
 
@@ -106,10 +107,28 @@ def test_status_needs_a_manifest(tmp_path: Path):
         read_status(tmp_path)
 
 
-def test_a_full_disk_keeps_the_first_error_and_the_manifest_of_the_start(
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_full_disk_interrupts_and_names_the_folder(tmp_path: Path, number: int):
+    folder = RunFolder(tmp_path, "job")
+    with pytest.raises(DiskFullError, match=f"{folder.path} is full.*interrupted"), folder:
+        raise OSError(number, os.strerror(number))
+    manifest = read_json(folder.path / "manifest.json")
+    assert manifest["status"] == "interrupted"
+    assert os.strerror(number) in manifest["error"]
+
+
+def test_a_full_disk_is_known_behind_the_error_of_a_library(tmp_path: Path):
+    folder = RunFolder(tmp_path, "job")
+    said = "(sqlite3.OperationalError) database or disk is full\n[SQL: INSERT INTO ...]"
+    with pytest.raises(DiskFullError, match=r"database or disk is full$"), folder:
+        raise RuntimeError(said)
+    assert read_status(folder.path) == "interrupted"
+
+
+def test_a_full_disk_is_written_over_the_manifest_of_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     folder = RunFolder(tmp_path, "job")
@@ -117,17 +136,21 @@ def test_a_full_disk_keeps_the_first_error_and_the_manifest_of_the_start(
     def fill_the_disk_and_fail() -> None:
         with folder:
             folder.update(seed=3)
-            monkeypatch.setattr(os, "fsync", full)
+            write_json(folder.path / "metrics.json", {"status": "finished", "a": [1, 2, 3]})
+            monkeypatch.setattr(tempfile, "mkstemp", full)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         fill_the_disk_and_fail()
     manifest = read_json(folder.path / "manifest.json")
-    assert (manifest["status"], manifest["seed"]) == ("running", 3)
+    assert (manifest["status"], manifest["seed"]) == ("failed", 3)
+    assert manifest["error"] == "ZeroDivisionError"
+    assert read_json(folder.path / "metrics.json") == {"status": "failed", "a": [1, 2, 3]}
     monkeypatch.undo()
     other = RunFolder(tmp_path, "other")
-    with pytest.raises(OSError, match="No space left"), other:
-        monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DiskFullError, match="No space left"), other:
+        monkeypatch.setattr(tempfile, "mkstemp", full)
+    assert read_json(other.path / "manifest.json")["status"] == "interrupted"
 
 
 def test_a_log_that_cannot_be_written_says_nothing(

@@ -26,7 +26,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from regimecast.core.config import plain
+from regimecast.core.config import plain, study_folder
 from regimecast.core.stopping import StopSignals
 
 _log = logging.getLogger("regimecast.launcher")
@@ -59,7 +59,11 @@ class JobOutcome:
 _STOPPING_SECONDS = 30.0
 """Time that a stopped sweep gives its jobs to close their folders."""
 
+_SWEEP_FILE = "multirun.yaml"
+
 _outcomes: list[JobOutcome] = []
+_unstarted: list[Path] = []
+"""Folders of sweeps that Hydra has not handed over yet and had written nothing for before."""
 
 
 def take_outcomes() -> list[JobOutcome]:
@@ -70,6 +74,15 @@ def take_outcomes() -> list[JobOutcome]:
     taken = list(_outcomes)
     _outcomes.clear()
     return taken
+
+
+def remove_unstarted() -> None:
+    """Removes what Hydra wrote for a sweep that it then refused, and nothing else."""
+    while _unstarted:
+        folder = _unstarted.pop()
+        (folder / _SWEEP_FILE).unlink(missing_ok=True)
+        with suppress(OSError):  # it is not there, or holds other jobs
+            folder.rmdir()
 
 
 class ProcessLauncher(Launcher):
@@ -87,7 +100,14 @@ class ProcessLauncher(Launcher):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Called by Hydra before the first launch."""
+        """Called by Hydra before it writes anything.
+
+        Raises:
+            ConfigError: the study would be outside the folder of all studies.
+        """
+        folder = study_folder({"runs": config.runs, "study": config.study})
+        if not (folder / _SWEEP_FILE).exists():
+            _unstarted.append(folder)
         self.config = config
         self.hydra_context = hydra_context
 
@@ -108,6 +128,7 @@ class ProcessLauncher(Launcher):
             jobs.append(_Job(number, tuple(filter_overrides(overrides)), plain(config)))
         common = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
         jobs = [replace(job, common=frozenset(common)) for job in jobs]
+        _unstarted.clear()
         outcomes = _Processes(at_a_time=self.n_jobs, total=len(jobs)).run(jobs)
         _outcomes.extend(outcomes)
         return [
@@ -135,7 +156,7 @@ class _Job:
 
     def outcome(self, *, folder: str | None = None, error: str | None = None) -> JobOutcome:
         return JobOutcome(
-            study=Path(str(self.config["runs"])) / str(self.config["study"]),
+            study=study_folder(self.config),
             overrides=self.overrides,
             folder=None if folder is None else Path(folder),
             error=error,

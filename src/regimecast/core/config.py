@@ -25,6 +25,7 @@ __all__ = [
     "instantiate",
     "plain",
     "split_name",
+    "study_folder",
 ]
 
 ALLOWED_TARGETS: tuple[str, ...] = (
@@ -70,6 +71,21 @@ def split_name(config: Mapping[str, Any], group: str) -> tuple[str, dict[str, An
     if "name" not in config:
         raise ConfigError(f"{group}: 'name' is missing; found {', '.join(config) or 'nothing'}")
     return str(config["name"]), {key: value for key, value in config.items() if key != "name"}
+
+
+def study_folder(config: Mapping[str, Any]) -> Path:
+    """Folder of the study, ``runs/study``.
+
+    Raises:
+        ConfigError: it would be the folder of all studies itself, or outside it.
+    """
+    runs, study = Path(str(config["runs"])), Path(str(config["study"]))
+    if study.is_absolute() or ".." in study.parts or not study.parts:
+        raise ConfigError(
+            f"study={str(study)!r} must be a folder inside runs={str(runs)!r}; "
+            "runs=FOLDER keeps all studies elsewhere"
+        )
+    return runs / study
 
 
 def instantiate(

@@ -6,6 +6,7 @@ from difflib import get_close_matches
 __all__ = [
     "ConfigError",
     "DataError",
+    "DiskFullError",
     "LeakageError",
     "RegimecastError",
     "SpecError",
@@ -31,6 +32,10 @@ class LeakageError(RegimecastError, ValueError):
 
 class SpecError(RegimecastError, ValueError):
     """A model, a loss or a checkpoint does not fit the data it is given."""
+
+
+class DiskFullError(OSError):
+    """There is no room for what a run has to write; the run is interrupted, not wrong."""
 
 
 def did_you_mean(name: str, allowed: Iterable[str]) -> str:

@@ -1,5 +1,6 @@
 """Atomic writes: a reader sees the old file or the new one, never half of one."""
 
+import errno
 import json
 import os
 import tempfile
@@ -8,7 +9,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["atomic_path", "read_json", "write_json", "write_text"]
+__all__ = [
+    "atomic_path",
+    "out_of_space",
+    "overwrite_json",
+    "read_json",
+    "write_json",
+    "write_text",
+]
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FULL_TEXTS = (
+    os.strerror(errno.ENOSPC),
+    os.strerror(errno.EDQUOT),
+    "database or disk is full",
+    "disk I/O error",
+)
+"""What libraries say that wrap the system's error: files of weights, SQLite."""
 
 
 @contextmanager
@@ -28,6 +45,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         temporary.chmod(0o644)
         temporary.replace(path)
+    except OSError as error:
+        if error.errno is not None and error.filename is None:  # a failed write does not say where
+            error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -38,9 +59,41 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Indented json, written atomically; NaN and infinity are refused, write null instead."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+def write_json(path: Path, value: Any, *, room: int = 0) -> None:
+    """Indented json, written atomically; NaN and infinity are refused, write null instead.
+
+    Args:
+        path: where to.
+        value: plain values.
+        room: blanks at the end, which `overwrite_json` can use when the disk is full.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(path, f"{text}{' ' * room}\n")
+
+
+def overwrite_json(path: Path, value: Any) -> None:
+    """Compact json over the file's own bytes: the last resort when the disk is full.
+
+    Raises:
+        OSError: the file is missing or shorter than what is to be written.
+    """
+    content = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    with path.open("rb+") as file:
+        size = path.stat().st_size
+        if len(content) > size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        file.write(content.ljust(size))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def out_of_space(error: BaseException | None) -> bool:
+    """Whether a full disk, a used-up quota or a limit on file sizes is behind the error."""
+    while error is not None:
+        if getattr(error, "errno", None) in _FULL or any(t in str(error) for t in _FULL_TEXTS):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def read_json(path: Path) -> Any:

@@ -15,11 +15,19 @@ from typing import Any
 import exchange_calendars
 import numpy as np
 import pandas as pd
-from jaxtyping import Shaped
+from jaxtyping import Bool, Shaped
 
 from regimecast.core.errors import ConfigError, DataError, did_you_mean
 
-__all__ = ["ALWAYS_OPEN", "bar_length", "exchange_of", "expected_times", "trading_grid"]
+__all__ = [
+    "ALWAYS_OPEN",
+    "bar_length",
+    "exchange_of",
+    "expected_times",
+    "frequency_text",
+    "trading_grid",
+    "usual_step",
+]
 
 ALWAYS_OPEN = "24/7"
 """Calendar of markets that never close."""
@@ -108,6 +116,28 @@ def bar_length(frequency: str) -> pd.Timedelta:
     if step <= pd.Timedelta(0):
         raise ConfigError(f"frequency={frequency!r} is not positive; use for example 1D, 1h, 5min")
     return step
+
+
+def usual_step(
+    time: Shaped[np.ndarray, " R"], follows: Bool[np.ndarray, " R"]
+) -> pd.Timedelta | None:
+    """Median distance from one bar to the next of its asset; None without two bars.
+
+    Args:
+        time: times of bars, sorted by (asset, time).
+        follows: whether the row before is of the same asset.
+    """
+    steps = np.diff(time)[follows[1:]]
+    steps = steps[steps > np.timedelta64(0, "ns")]
+    return pd.Timedelta(np.sort(steps)[len(steps) // 2]) if len(steps) else None
+
+
+def frequency_text(step: pd.Timedelta) -> str:
+    """A bar length as `bar_length` reads it, in the largest unit that fits: ``1D``, ``90min``."""
+    for unit in ("D", "h", "min", "s"):
+        if step % pd.Timedelta(1, unit=unit) == pd.Timedelta(0):
+            return f"{step // pd.Timedelta(1, unit=unit)}{unit}"
+    return f"{step // pd.Timedelta(1, unit='ns')}ns"
 
 
 def expected_times(

@@ -16,6 +16,7 @@ import pandas as pd
 from jaxtyping import Bool
 
 from regimecast.core.errors import ConfigError, DataError
+from regimecast.data.calendars import bar_length, frequency_text, usual_step
 from regimecast.data.checks import BarTable, Problem, bar_problems, calendar_problems
 from regimecast.data.findings import CleaningReport, Finding
 from regimecast.data.panel import Panel
@@ -24,6 +25,11 @@ from regimecast.data.schema import RawBars, validate
 __all__ = ["CleaningReport", "CleaningSettings", "Finding", "clean"]
 
 logger = logging.getLogger(__name__)
+
+_FEW_BARS = 10
+"""Bars below which their spacing says nothing."""
+_OFTEN, _MOSTLY = 0.2, 0.5
+"""Shares of bars outside the calendar that are worth a warning, and a refusal."""
 
 _DUPLICATES = ("error", "keep_first", "keep_last")
 _CLOSES = ("error", "drop")
@@ -94,8 +100,8 @@ def clean(raw: RawBars, *, settings: CleaningSettings) -> tuple[Panel, CleaningR
         settings: what to do about each problem.
 
     Raises:
-        DataError: a problem whose policy is ``error``, an asset without any usable close, or a
-            frame that breaks the schema.
+        DataError: a problem whose policy is ``error``, an asset without any usable close, bars of
+            another length than the frequency says, or a frame that breaks the schema.
         ConfigError: unknown calendar or frequency.
     """
     frame = validate(raw.frame, raw.columns, origin=raw.origin)
@@ -111,7 +117,7 @@ def clean(raw: RawBars, *, settings: CleaningSettings) -> tuple[Panel, CleaningR
     journal = _Journal(raw.origin, tuple(str(asset) for asset in assets))
     empty = _empty_cells(raw, journal.assets)
     rows_before = len(table.time) + len(empty.asset)
-    journal.drop(empty, "dropped")
+    journal.note(empty, "dropped")
     table = _sort(table, journal)
     table = _drop_unusable(table, journal, settings)
     table = _drop_duplicates(table, journal, settings)
@@ -127,6 +133,8 @@ def clean(raw: RawBars, *, settings: CleaningSettings) -> tuple[Panel, CleaningR
         journal.note(problem, "flagged")
     for problem in calendar_problems(table, frequency=raw.frequency, calendar=raw.calendar):
         journal.note(problem, "flagged")
+        if problem.name == "off_calendar":
+            _check_frequency(table, raw, len(problem.asset))
     panel = Panel(
         values=table.cells,
         time=table.time,
@@ -135,6 +143,7 @@ def clean(raw: RawBars, *, settings: CleaningSettings) -> tuple[Panel, CleaningR
         assets=journal.assets,
         frequency=raw.frequency,
         calendar=raw.calendar,
+        unused=raw.unused,
     )
     return panel, CleaningReport(raw.origin, rows_before, panel.n_rows, journal.findings())
 
@@ -171,21 +180,6 @@ class _Journal:
                 f"{f'in column {problem.column!r} ' if problem.column else ''}(first: "
                 f"{self.assets[problem.asset[0]]!r} at {_iso(problem.time[0])}) and "
                 f"cleaning.{key}=error; allowed: {', '.join(_POLICIES[key])}"
-            )
-
-    def drop(self, problem: Problem, action: str) -> None:
-        """Adds the finding and warns that rows go."""
-        if len(problem.asset):
-            self.note(problem, action)
-            logger.warning(
-                "%s: %d rows with %s in %d assets %s, first %s at %s",
-                self.origin,
-                len(problem.asset),
-                problem.name,
-                len(np.unique(problem.asset)),
-                action,
-                self.assets[problem.asset[0]],
-                _iso(problem.time[0]),
             )
 
     def findings(self) -> tuple[Finding, ...]:
@@ -233,7 +227,7 @@ def _drop_unusable(table: BarTable, journal: _Journal, settings: CleaningSetting
     for name, mask in unusable.items():
         problem = table.problem(name, mask)
         journal.check(problem, settings, name)
-        journal.drop(problem, "dropped")
+        journal.note(problem, "dropped")
     return table if usable.all() else table.take(np.flatnonzero(usable))
 
 
@@ -256,9 +250,37 @@ def _drop_duplicates(table: BarTable, journal: _Journal, settings: CleaningSetti
         problem = table.problem(name, repeat & member)
         journal.check(problem, settings, key)
         policy = getattr(settings, key)
-        journal.drop(problem, policy.replace("keep", "kept").replace("_", " "))
+        journal.note(problem, policy.replace("keep", "kept").replace("_", " "))
         keep &= ~member | (last if policy == "keep_last" else ~repeat)
     return table.take(np.flatnonzero(keep))
+
+
+def _check_frequency(table: BarTable, raw: RawBars, outside: int) -> None:
+    """Warns of bars that do not look like bars of the calendar and the frequency.
+
+    Args:
+        table: bars sorted by (asset, time), without duplicates.
+        raw: what they should be.
+        outside: how many lie off the calendar.
+
+    Raises:
+        DataError: most lie off it, and their spacing says that the frequency is another.
+    """
+    usual = usual_step(table.time, table.follows)
+    if len(table.time) < _FEW_BARS or usual is None:
+        return
+    share = outside / len(table.time)
+    step = bar_length(raw.frequency)
+    found = (
+        f"{raw.origin}: {share:.0%} of the bars lie outside calendar {raw.calendar} at frequency "
+        f"{raw.frequency}, and they are usually {frequency_text(usual)} apart"
+    )
+    if share > _MOSTLY and usual != step:
+        raise DataError(f"{found}. Set data.frequency={frequency_text(usual)}")
+    if usual >= 2 * step:
+        logger.warning("%s; is data.frequency=%s meant?", found, frequency_text(usual))
+    elif share > _OFTEN:
+        logger.warning("%s; check data.calendar, data.timezone and data.stamp", found)
 
 
 def _iso(time: np.datetime64) -> str:

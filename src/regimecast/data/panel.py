@@ -11,6 +11,7 @@ Design choices:
 """
 
 from dataclasses import asdict, dataclass, replace
+from difflib import get_close_matches
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -81,6 +82,8 @@ class Panel:
     """Bar length as a pandas offset, such as ``1D`` or ``1min``."""
     calendar: str
     """Exchange calendar such as ``XNYS``, or ``24/7``."""
+    unused: tuple[str, ...] = ()
+    """Columns of the source that were left out, under their own names; for messages only."""
 
     def __post_init__(self) -> None:
         rows, width = self.values.shape
@@ -144,8 +147,18 @@ class Panel:
         except ValueError:
             raise DataError(
                 f"the data have no column {name!r}.{did_you_mean(name, self.names)} "
-                f"Columns: {', '.join(self.names)}"
+                f"Columns: {', '.join(self.names)}{self._elsewhere(name)}"
             ) from None
+
+    def _elsewhere(self, name: str) -> str:
+        """How to take a column that the source has and the panel has not."""
+        if not self.unused:
+            return ""
+        nearest = get_close_matches(name, self.unused, n=1, cutoff=0.0)[0]
+        return (
+            f". Not used of the source: {', '.join(self.unused)}; take one with "
+            f"'data.columns={{{name}: {nearest}}}'"
+        )
 
     def actual(self, name: str) -> Float[np.ndarray, " R"]:
         """What a column was at each bar, whenever that became known. For labels and fills only."""

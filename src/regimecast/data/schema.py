@@ -1,5 +1,6 @@
 """The long frame of raw bars that every source hands over, and its check."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,8 @@ class RawBars:
     empty_cells: pd.DataFrame | None = None
     """``asset`` and ``time`` of each empty cell of a wide table between the asset's first and last
     bar; no bars, and so not in `frame`."""
+    unused: tuple[str, ...] = ()
+    """Columns of the source that were left out, under their own names; for messages only."""
 
 
 def raw_schema(names: Iterable[str]) -> pa.DataFrameSchema:
@@ -118,8 +121,13 @@ def as_numbers(series: "pd.Series[Any]", *, column: str, origin: str) -> "pd.Ser
     # A single bad cell turns a whole csv column into text: point at it, not at its neighbours.
     offending = present & ~looks_numeric
     row = int(np.flatnonzero(offending if offending.any() else present)[0])
+    decimal = isinstance(series.iloc[row], str) and re.fullmatch(r"-?\d+,\d+", series.iloc[row])
+    comma = (
+        ". If that comma is a decimal point, set data.decimal=comma (csv only)" if decimal else ""
+    )
     raise DataError(
         f"{origin}: column {column!r} holds {series.iloc[row]!r} at row {row}, expected a number"
+        f"{comma}"
     )
 
 

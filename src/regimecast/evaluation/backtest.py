@@ -25,9 +25,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from regimecast.core.errors import DataError, SpecError
-from regimecast.core.types import REGIMES
 from regimecast.data.panel import Panel
 from regimecast.evaluation.costs import CostModel
+from regimecast.evaluation.portfolio_regime import portfolio_regime
 
 __all__ = ["BacktestResult", "Trades", "backtest", "decision_spacing"]
 
@@ -69,7 +69,7 @@ class BacktestResult:
     invested: Bool[np.ndarray, " T"]
     """Whether any asset had a position during the bar."""
     regime: Int[np.ndarray, " T"]
-    """Regime known when the bar's decisions were made (most frequent over assets), -1 unknown."""
+    """Regime known when the bar's decisions were made, -1 unknown; see `portfolio_regime`."""
     n_assets: Int[np.ndarray, " T"]
     trades: Trades
     fills_at_close: float | None
@@ -151,7 +151,7 @@ def backtest(
         turnover=turnover,
         exposure=exposure,
         invested=np.bincount(bar, held, len(time)) > 0,
-        regime=_most_frequent(codes[known[rows]], bar, len(time)),
+        regime=portfolio_regime(codes[known[rows]], bar, len(time)),
         n_assets=n_assets,
         trades=Trades(
             panel.asset_of_row[entry],
@@ -237,15 +237,6 @@ def _prices(
             f"{close[first]} and fill price {fill[first]}; prices to trade at must be positive"
         )
     return close, fill, at_close
-
-
-def _most_frequent(
-    code: Int[np.ndarray, " M"], bar: Int[np.ndarray, " M"], n_bars: int
-) -> Int[np.ndarray, " T"]:
-    """Most frequent code per bar, the lowest of equals; codes start at -1."""
-    width = len(REGIMES) + 1
-    counts = np.bincount(bar * width + code + 1, minlength=n_bars * width)
-    return counts.reshape(n_bars, width).argmax(axis=1) - 1
 
 
 @no_type_check  # numba compiles the bare function, which a type checker's wrapper is not

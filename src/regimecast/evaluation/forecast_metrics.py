@@ -67,8 +67,9 @@ def pinball(
     it: the median's pinball loss is half the absolute error. Koenker & Bassett (1978),
     Econometrica 46.
     """
-    share = np.full(len(levels), 1 / len(levels))
-    return weighted_mean(_pinball_cells(quantiles, levels, actual, share), weight)
+    level = np.asarray(levels, dtype=np.float64)
+    above, below = level / len(level), (1 - level) / len(level)
+    return weighted_mean(_tilted_error(quantiles, actual, above, below), weight)
 
 
 def crps(
@@ -77,12 +78,14 @@ def crps(
     actual: Float[np.ndarray, " M"],
     weight: Float[np.ndarray, " M"] | None = None,
 ) -> float | None:
-    """Continuous ranked probability score, approximated from quantiles, in units of the target.
+    """Continuous ranked probability score of the stated quantiles, in units of the target.
 
-    CRPS = 2 ∫ ρ_q(y, F⁻¹(q)) dq over q in [0, 1]. The integral becomes a sum in which each level
-    stands for the part of [0, 1] that is nearer to it than to any other level. So levels need not
-    be equally spaced, and a lone median gives the absolute error. Few levels make a coarse
-    integral. Gneiting & Ranjan (2011), Journal of Business & Economic Statistics 29.
+    CRPS = 2 ∫ ρ_q(y, F⁻¹(q)) dq over q in [0, 1]. Each level's quantile stands, flat, for the part
+    of [0, 1] that is nearer to that level than to any other, and over it the integral is exact: the
+    score is that of a distribution that is made of the stated quantiles. So a choice of levels
+    cannot lower it: a lone level is a point forecast and scores its absolute error, whichever level
+    it is, and so do quantiles that are all the same. Few levels make a coarse distribution.
+    Gneiting & Ranjan (2011), Journal of Business & Economic Statistics 29.
 
     Raises:
         ValueError: levels do not ascend strictly.
@@ -91,20 +94,25 @@ def crps(
     if (np.diff(at) <= 0).any():
         raise ValueError(f"quantile levels must ascend strictly, got {levels}")
     edges = np.concatenate([[0.0], (at[1:] + at[:-1]) / 2, [1.0]])
-    return weighted_mean(_pinball_cells(quantiles, levels, actual, 2 * np.diff(edges)), weight)
+    # ∫ 2q dq and ∫ 2(1 - q) dq over each part.
+    above, below = np.diff(edges**2), -np.diff((1 - edges) ** 2)
+    return weighted_mean(_tilted_error(quantiles, actual, above, below), weight)
 
 
-def _pinball_cells(
+def _tilted_error(
     quantiles: Float[np.ndarray, "M Q"],
-    levels: tuple[float, ...],
     actual: Float[np.ndarray, " M"],
-    share: Float[np.ndarray, " Q"],
+    above: Float[np.ndarray, " Q"],
+    below: Float[np.ndarray, " Q"],
 ) -> Float[np.ndarray, " M"]:
-    """Σ over levels of share · pinball per cell; one level at a time keeps the memory at O(M)."""
+    """Σ over levels of the error, times `above` where the outcome is above, else times `below`.
+
+    One level at a time keeps the memory at O(M).
+    """
     cells = np.zeros(len(actual))
-    for column, (level, part) in enumerate(zip(levels, share, strict=True)):
+    for column, (over, under) in enumerate(zip(above, below, strict=True)):
         error = actual - quantiles[:, column]
-        cells += part * np.maximum(level * error, (level - 1) * error)
+        cells += np.maximum(over * error, -under * error)
     return cells
 
 

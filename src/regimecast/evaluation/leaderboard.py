@@ -12,6 +12,7 @@ from regimecast.core.errors import ConfigError, DataError, did_you_mean
 from regimecast.core.files import atomic_path, read_json, write_json
 from regimecast.evaluation.comparable import Kind, kinds, parse_config
 from regimecast.evaluation.leaderboard_table import leaderboard_table
+from regimecast.evaluation.run_parts import is_fast_dev_run, part_names
 from regimecast.tracking.folder import read_status, run_folders
 
 __all__ = ["METRICS", "Leaderboard"]
@@ -45,6 +46,8 @@ depends on which levels it is taken over, whereas a point forecast's CRPS is its
 
 _UNKNOWN = "unknown"
 
+_PARTS = ("model", "loss", "weighting", "sampling", "seed")
+
 _KIND = ["task", "target", "data"]
 """Columns that say what a run forecasts; only runs that have the same in them are ranked."""
 
@@ -53,11 +56,12 @@ _KIND = ["task", "target", "data"]
 class Leaderboard:
     """Runs as rows.
 
-    `frame` has the columns study, job, task, target, data, model, loss, weighting, status, gate,
-    note, seconds, trials and those of `METRICS`; what a run does not have is missing. `target` and
-    `data` name the settings too in which runs differ: runs are ranked within the same task, target
-    and data. `trials` is the number of jobs found: a Sharpe ratio picked from n jobs is the best of
-    n draws and has to be read so.
+    `frame` has the columns study, job, task, target, data, model, loss, weighting, sampling, seed,
+    fast_dev_run, status, gate, note, seconds, trials and those of `METRICS`; what a run does not
+    have is missing. `target` and `data` name the settings too in which runs differ: runs are ranked
+    within the same task, target and data. `fast_dev_run` says that a run trained for a batch only.
+    `trials` is the number of jobs found: a Sharpe ratio picked from n jobs is the best of n draws
+    and has to be read so.
     """
 
     frame: pd.DataFrame
@@ -74,11 +78,12 @@ class Leaderboard:
         if not folder.is_dir():
             raise DataError(f"{folder} is not a folder of runs")
         runs = run_folders(folder)
-        rows = [_row(run, folder) for run in runs]
+        configs = [_config(run) for run in runs]
+        rows = [_row(run, folder, config) for run, config in zip(runs, configs, strict=True)]
         if not rows:
             raise DataError(f"{folder} holds no runs: no metrics.json or manifest.json below it")
         frame = pd.DataFrame(rows)
-        found = kinds([row["task"] for row in rows], [_config(run) for run in runs])
+        found = kinds([row["task"] for row in rows], configs)
         frame["task"] = [kind.task or _UNKNOWN for kind in found]
         frame["target"] = [kind.target or None for kind in found]
         frame["data"] = [kind.data or None for kind in found]
@@ -142,7 +147,7 @@ class Leaderboard:
                 self.frame.to_parquet(temporary, index=False)
 
 
-def _row(run: Path, folder: Path) -> dict[str, Any]:
+def _row(run: Path, folder: Path, config: dict[str, Any]) -> dict[str, Any]:
     metrics, problem = _read(run / "metrics.json")
     manifest, _ = _read(run / "manifest.json")
     status = _status(run, manifest, metrics)
@@ -153,16 +158,14 @@ def _row(run: Path, folder: Path) -> dict[str, Any]:
         "forecast": _section(metrics, "forecast"),
         **{name: _section(trading, name) for name in ("strategy", "buy_and_hold", "naive")},
     }
-    weighting = metrics.get("weighting")
     return {
         "study": str(run.parent.relative_to(folder)) if run != folder else ".",
         "job": str(metrics.get("job") or manifest.get("job") or run.name),
         "task": str(metrics.get("task") or ""),
         "target": None,
         "data": None,
-        "model": _text(metrics.get("model")),
-        "loss": _text(metrics.get("loss")),
-        "weighting": "+".join(map(str, weighting)) if isinstance(weighting, list) else None,
+        **{name: "+".join(part_names(name, metrics, config)) or None for name in _PARTS},
+        "fast_dev_run": is_fast_dev_run(config),
         "status": status,
         "gate": _gate(_section(metrics, "gate")),
         "note": _text(manifest.get("error") or problem),

@@ -1,39 +1,46 @@
 """A leaderboard as a table for a terminal, with as many columns as its width takes."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
-from rich.console import Console, Group
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
+
+from regimecast.evaluation.table_width import fitting, too_wide
 
 __all__ = ["leaderboard_table"]
 
 _BY_IMPORTANCE = (
     "job", "crps", "log_loss", "sharpe", "buy_and_hold_sharpe", "naive_sharpe", "status",
-    "directional_accuracy", "accuracy", "max_drawdown", "note", "gate", "crash_mae",
-    "crash_accuracy", "model", "weighting", "loss", "macro_f1", "turnover", "ic", "mae",
-    "break_even_bps", "crash_n", "pinball", "brier", "rank_ic",
+    "study", "directional_accuracy", "accuracy", "max_drawdown", "note", "gate", "crash_mae",
+    "crash_accuracy", "model", "weighting", "loss", "sampling", "seed", "macro_f1", "turnover",
+    "ic", "mae", "break_even_bps", "crash_n", "pinball", "brier", "rank_ic",
 )  # fmt: skip
 """Every column, the most important first; a narrow terminal shows the first ones."""
 
 _IN_ORDER = (
-    "job", "model", "loss", "weighting", "crps", "pinball", "mae", "log_loss", "accuracy",
-    "macro_f1", "brier", "directional_accuracy", "ic", "rank_ic", "crash_mae", "crash_accuracy",
-    "crash_n", "sharpe", "buy_and_hold_sharpe", "naive_sharpe", "max_drawdown", "turnover",
-    "break_even_bps", "gate", "status", "note",
+    "study", "job", "model", "loss", "weighting", "sampling", "seed", "crps", "pinball", "mae",
+    "log_loss", "accuracy", "macro_f1", "brier", "directional_accuracy", "ic", "rank_ic",
+    "crash_mae", "crash_accuracy", "crash_n", "sharpe", "buy_and_hold_sharpe", "naive_sharpe",
+    "max_drawdown", "turnover", "break_even_bps", "gate", "status", "note",
 )  # fmt: skip
 """The same, as they stand from left to right."""
 
 _SAID_ONCE = ("model", "loss", "weighting", "gate", "status")
 """Columns that are said below the table where all jobs have the same in them."""
 
-_WORDS = frozenset({"job", "model", "loss", "weighting", "gate", "status", "note"})
+_IF_VARYING = ("study", "sampling", "seed")
+"""Columns that are left out where no two jobs differ in them."""
+
+_WORDS = frozenset({"job", "note", *_SAID_ONCE, *_IF_VARYING})
 _TITLES = {
     "directional_accuracy": "direction",
     "max_drawdown": "max dd",
     "break_even_bps": "break-even\nbps",
     "buy_and_hold_sharpe": "hold\nsharpe",
-    "naive_sharpe": "naive\nsharpe",
+    "naive_sharpe": "naive rule\nsharpe",
 }
 _PERCENT = frozenset(
     {"accuracy", "crash_accuracy", "macro_f1", "directional_accuracy", "max_drawdown"}
@@ -41,7 +48,6 @@ _PERCENT = frozenset(
 _TWO_DIGITS = frozenset({"sharpe", "buy_and_hold_sharpe", "naive_sharpe", "turnover"})
 _LONGEST = {"job": 50, "note": 30}
 """Columns whose words may go over several lines, and the width that they get at least."""
-_ENDLESS = 1_000_000
 
 
 def leaderboard_table(kind: str, group: pd.DataFrame, width: int) -> Group:
@@ -52,36 +58,39 @@ def leaderboard_table(kind: str, group: pd.DataFrame, width: int) -> Group:
         group: rows of a `Leaderboard`.
         width: characters in a line; what does not fit is named below the table.
     """
-    filled = [name for name in _BY_IMPORTANCE if group[name].notna().any()]
+    marked = group["status"].where(~group["fast_dev_run"], group["status"] + " (fast dev run)")
+    group = group.assign(status=marked)
+    filled = [
+        name for name in _BY_IMPORTANCE if group[name].nunique() > (1 if name in _IF_VARYING else 0)
+    ]
     common = {
         name: str(group[name].iloc[0])
         for name in _SAID_ONCE
         if name in filled and len(group) > 1 and len(set(group[name])) == 1
     }
-    shown = [name for name in filled if name not in common]
-    console = Console(width=_ENDLESS)
-    while True:
-        columns = [name for name in _IN_ORDER if name in shown]
-        if len(shown) <= 2 or console.measure(_table(kind, group, columns)).maximum <= width:
-            break
-        shown.pop()
-    table = _table(kind, group, columns, flexible=True)
-    left_out = [name for name in filled if name not in shown and name not in common]
-    below = Text(_caption(int(group["trials"].iloc[0]), common, left_out), style="dim")
-    return Group(table, below)
+    candidates = [name for name in filled if name not in common]
+    shown = fitting(candidates, lambda names: _table(kind, group, names), width)
+    table = _table(kind, group, shown, flexible=True)
+    trials = _trials(group)
+    luck = f" The best of {trials} jobs is partly luck." if trials > 1 else ""
+    below = [f"Out of sample, after costs.{luck}"]
+    if common:
+        below.append(f"In every job: {', '.join(f'{k} {v}' for k, v in common.items())}.")
+    if left_out := [_title(name) for name in candidates if name not in shown]:
+        below.append(too_wide(left_out, "in the report, and with --output"))
+    return Group(table, Text("\n".join(below), style="dim"))
 
 
-def _table(kind: str, group: pd.DataFrame, columns: list[str], *, flexible: bool = False) -> Table:
-    trials = int(group["trials"].iloc[0])
+def _table(
+    kind: str, group: pd.DataFrame, names: Sequence[str], *, flexible: bool = False
+) -> Table:
+    columns = [name for name in _IN_ORDER if name in names]
     # Text, not str: rich would read square brackets in a str as markup.
-    title = Text(f"{kind}: {len(group)} of {trials} jobs", style="table.title")
+    title = Text(f"{kind}: {_count(group)}", style="table.title")
     table = Table(title=title, title_justify="left")
     for name in columns:
-        heading = _TITLES.get(name, name.replace("_", " "))
-        if name == "sharpe":
-            heading = f"sharpe\n(of {trials})"
         table.add_column(
-            heading,
+            f"sharpe\n(of {_trials(group)})" if name == "sharpe" else _heading(name),
             justify="left" if name in _WORDS else "right",
             overflow="fold",
             no_wrap=name not in _LONGEST,
@@ -92,16 +101,25 @@ def _table(kind: str, group: pd.DataFrame, columns: list[str], *, flexible: bool
     return table
 
 
-def _caption(trials: int, common: dict[str, str], left_out: list[str]) -> str:
-    lines = [f"Out of sample, after costs. The best of {trials} jobs is partly luck."]
-    if common:
-        lines.append(f"In every job: {', '.join(f'{k} {v}' for k, v in common.items())}.")
-    if left_out:
-        lines.append(
-            f"Too wide to show: {', '.join(name.replace('_', ' ') for name in left_out)} "
-            "(in the report, and with --output)."
-        )
-    return "\n".join(lines)
+def _trials(group: pd.DataFrame) -> int:
+    return int(group["trials"].iloc[0])
+
+
+def _count(group: pd.DataFrame) -> str:
+    """Such as ``2 of 9 jobs, 1 finished``."""
+    trials, finished = _trials(group), int(group["status"].str.startswith("finished").sum())
+    part = "" if len(group) == trials else f"{len(group)} of "
+    rest = "" if finished == len(group) else f", {finished} finished"
+    return f"{part}{trials} job{'' if trials == 1 else 's'}{rest}"
+
+
+def _heading(name: str) -> str:
+    return _TITLES.get(name, name.replace("_", " "))
+
+
+def _title(name: str) -> str:
+    """A column's heading in one line."""
+    return _heading(name).replace("\n", " ")
 
 
 def _text(name: str, value: object) -> str:

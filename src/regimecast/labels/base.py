@@ -57,6 +57,18 @@ class Target(ABC):
     """Rule that turns bars into a target."""
 
     name: ClassVar[str]
+    classes: ClassVar[tuple[int, ...]] = ()
+    """Class values, ascending, of a target of classes; empty for a forecast."""
+
+    @property
+    def task(self) -> Task:
+        """What it asks for, known before any data."""
+        return Task.CLASSIFICATION if self.classes else Task.FORECAST
+
+    @property
+    def horizon(self) -> int:
+        """H of `DataSpec`: 1 for classes, else every bar that a target reads is a step."""
+        return 1 if self.classes else self.label_bars
 
     @property
     @abstractmethod

@@ -46,6 +46,8 @@ class TripleBarrier(Target):
         ConfigError: a value is out of range.
     """
 
+    classes = (-1, 0, 1)
+
     def __init__(
         self,
         *,
@@ -112,7 +114,7 @@ class TripleBarrier(Target):
             end_row=end_row,
             lookback=max(self._window, self._atr_lookback if self._unit == "atr" else 0),
             label=label,
-            classes=(-1, 0, 1),
+            classes=self.classes,
         )
 
     @property

@@ -64,6 +64,7 @@ def write_run_report(folder: Path) -> Path:
         folds=folds,
         regime_head=regime_head,
         regime_rows=regime_rows,
+        several_assets=run.predictions is not None and run.predictions["asset"].nunique() > 1,
         sections=[name for name, content in filled.items() if content],
         metrics=[(key, metric_value(key, value)) for key, value in run.forecast.items()],
         manifest=json.dumps(run.manifest, indent=2, ensure_ascii=False) if run.manifest else "",

@@ -11,6 +11,7 @@ import pandas as pd
 from regimecast.core.errors import DataError
 from regimecast.core.files import read_json
 from regimecast.evaluation.comparable import parse_config
+from regimecast.evaluation.run_parts import part_names
 from regimecast.tracking.folder import read_status
 
 __all__ = ["RunFiles"]
@@ -116,12 +117,7 @@ class RunFiles:
         """Name of a component, such as the ``model``; a failed run's comes from its config."""
         if group in self.labels:
             return self.labels[group]
-        value = self.metrics.get(group)
-        if value is None:
-            value = self.settings.get(group)
-            if isinstance(value, dict):
-                value = value.get("name") or list(value)
-        return ", ".join(map(str, value)) if isinstance(value, list) else str(value or "")
+        return ", ".join(part_names(group, self.metrics, self.settings))
 
     @property
     def forecast(self) -> dict[str, Any]:

@@ -45,7 +45,7 @@ _SHOWN = 10
 """Runs drawn in the overlay of equity curves."""
 
 _TRADING = ("annual_return", "max_drawdown", "turnover", "break_even_bps")
-_GROUPS = (*KIND, "model", "loss", "weighting")
+_GROUPS = (*KIND, "model", "loss", "weighting", "sampling", "seed")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from regimecast.core.types import REGIMES
+from regimecast.evaluation.run_parts import is_fast_dev_run
 from regimecast.report.charts import ERRORS
 from regimecast.report.numbers import (
     MISSING,
@@ -147,24 +148,25 @@ def regime_table(run: RunFiles) -> tuple[list[str], list[dict[str, Any]]]:
 
 def folds_table(run: RunFiles) -> list[dict[str, str]]:
     """Per fold: sizes, periods of the origins and what training did."""
-    periods = {
-        (row.get("fold"), row.get("part")): f"{date(row.get('first'))} to {date(row.get('last'))}"
-        for row in run.preflight
-    }
+    parts = {(row.get("fold"), row.get("part")): row for row in run.preflight}
     rows = []
     for fold in run.folds:
         number_ = fold.get("fold")
         fit, weights = fold.get("fit") or {}, fold.get("weights") or {}
+        training, validation, test = (
+            parts.get((number_, name), {}) for name in ("train", "validation", "test")
+        )
         rows.append(
             {
                 "fold": bars(number_),
                 "training": bars(fold.get("train")),
                 "effective": bars(weights.get("effective_size")),
-                "purged": bars(fold.get("purged")),
-                "training period": periods.get((number_, "train"), MISSING),
+                "purged from training": bars(training.get("purged")),
+                "training period": _period(training),
                 "validation": bars(fold.get("validation")),
+                "purged from validation": bars(validation.get("purged")),
                 "test": bars(fold.get("test")),
-                "test period": periods.get((number_, "test"), MISSING),
+                "test period": _period(test),
                 "epochs": bars(fit.get("epochs")),
                 "kept": bars(fit.get("best_epoch")),
                 "validation loss": number(fit.get("best_score"), 4),
@@ -182,6 +184,7 @@ def facts(run: RunFiles) -> list[tuple[str, str]]:
         ("model", run.part("model") or MISSING),
         ("loss", run.part("loss") or MISSING),
         ("weighting", run.part("weighting") or MISSING),
+        *((group, found) for group in ("sampling", "seed") if (found := run.part(group))),
         ("task", str(run.metrics.get("task") or MISSING)),
     ]
     if run.returns is not None:
@@ -204,6 +207,12 @@ def facts(run: RunFiles) -> list[tuple[str, str]]:
 def warnings(run: RunFiles) -> list[str]:
     """Sentences that a reader should know before believing a number."""
     found = [str(text) for text in run.metrics.get("warnings") or ()]
+    if is_fast_dev_run(run.settings):
+        found.insert(
+            0,
+            "This was a fast dev run (trainer.fast_dev_run, which debug=fast sets): training broke "
+            "off after a batch or so. It shows that everything runs, and nothing about the model.",
+        )
     unused = sorted(
         {str(name) for fold in run.folds for name in (fold.get("fit") or {}).get("unused") or ()}
     )
@@ -263,6 +272,11 @@ def _emphasis(run: RunFiles) -> dict[str, str]:
             if (value := plain(share.get("emphasis"))) is not None:
                 found.setdefault(name, []).append(value)
     return {name: f"{fixed(sum(values) / len(values))}×" for name, values in found.items()}
+
+
+def _period(part: dict[str, Any]) -> str:
+    """First and last origin, one above the other, as a fold has many columns."""
+    return f"{date(part.get('first'))} to\n{date(part.get('last'))}" if part else MISSING
 
 
 def _growth(returns: pd.Series) -> str:

@@ -30,6 +30,8 @@ class Fold:
     scalers, regimes and class weights may be fitted on."""
     purged: int
     """Samples left out because they met a later part."""
+    purged_validation: int = 0
+    """How many of `purged` are of the validation part; all others are of the training part."""
 
 
 class Splitter(ABC):

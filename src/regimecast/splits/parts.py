@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Bool, Int
 
 from regimecast.core.errors import DataError
@@ -82,13 +83,14 @@ class Timeline:
         train = self._thin(natural["train"], [validation, test], rule, grid)
         kept = {"train": train, "validation": validation, "test": test}
         if not all(len(part) for part in kept.values()):
-            raise DataError(self._explain_empty(label, natural, kept))
+            raise DataError(self._explain_empty(label, rule, natural, kept))
         return Fold(
             train=train,
             validation=validation,
             test=test,
             train_interval=Interval(self.samples.start[train].min(), self.samples.end[train].max()),
             purged=sum(len(natural[name]) - len(kept[name]) for name in kept),
+            purged_validation=len(natural["validation"]) - len(validation),
         )
 
     def _between(self, first: int, stop: int) -> Positions:
@@ -111,19 +113,38 @@ class Timeline:
         return part[keep]
 
     def _explain_empty(
-        self, label: str, natural: dict[str, Positions], kept: dict[str, Positions]
+        self,
+        label: str,
+        rule: PurgeRule,
+        natural: dict[str, Positions],
+        kept: dict[str, Positions],
     ) -> str:
         rows = [
             f"  {name:<10} {len(natural[name]):>9,} before purging {len(kept[name]):>9,} after"
             for name in kept
         ]
-        reach = (self.samples.end - self.samples.start).max().astype("timedelta64[s]").item()
+        if rule.bars is None:
+            reach = pd.Timedelta((self.samples.end - self.samples.start).max())
+            lost = f"A sample reads up to {_readable(reach)}, and so much is lost between two parts"
+            smaller = ["context_length", "feature look-back", "horizon"]
+        else:
+            lost = f"split.purge={rule.bars} takes that many bars from between two parts"
+            smaller = ["split.purge"]
+        if not rule.embargo.is_zero:
+            smaller.append("split.embargo")
         return "\n".join(
             [
                 f"{label} has a part without samples:",
                 *rows,
-                f"A sample reads up to {reach} of time, and so much is lost between two parts. "
-                "Use more bars, a larger share for the empty part, a shorter context_length, "
-                "feature look-back or horizon, or a smaller split.embargo",
+                f"{lost}. Use more bars, a larger share for the empty part, or a smaller "
+                + " or ".join(smaller),
             ]
         )
+
+
+def _readable(length: pd.Timedelta) -> str:
+    """A length of time in its two largest units, such as ``280 days`` or ``1 day 5 hours``."""
+    parts = length.components._asdict()
+    named = [(int(parts[unit]), unit) for unit in ("days", "hours", "minutes", "seconds")]
+    counted = [f"{n} {unit if n > 1 else unit[:-1]}" for n, unit in named if n]
+    return " ".join(counted[:2]) or "no time"

@@ -28,14 +28,19 @@ class PartRow:
     last: np.datetime64
     """Time of the last origin."""
     purged: int
-    """Samples that the whole fold left out, on its training row; 0 on the others."""
+    """Samples of this part that the fold left out because they met a later part."""
 
 
 def preflight(folds: Sequence[Fold], samples: Samples) -> list[PartRow]:
     """Three rows per fold, in order of time."""
     rows = []
     for number, fold in enumerate(folds):
-        for part in ("train", "validation", "test"):
+        left_out = {
+            "train": fold.purged - fold.purged_validation,
+            "validation": fold.purged_validation,
+            "test": 0,
+        }
+        for part, purged in left_out.items():
             origin = samples.origin[getattr(fold, part)]
             rows.append(
                 PartRow(
@@ -44,7 +49,7 @@ def preflight(folds: Sequence[Fold], samples: Samples) -> list[PartRow]:
                     samples=len(origin),
                     first=origin.min(),
                     last=origin.max(),
-                    purged=fold.purged if part == "train" else 0,
+                    purged=purged,
                 )
             )
     return rows
@@ -65,7 +70,7 @@ def preflight_table(rows: Sequence[PartRow]) -> str:
             f"{row.samples:,}",
             first.removesuffix("T00:00"),
             last.removesuffix("T00:00"),
-            f"{row.purged:,}" if row.part == "train" else "",
+            f"{row.purged:,}" if row.part != "test" else "",
         )
     console = Console(file=StringIO(), width=120, color_system=None)
     with console.capture() as captured:

@@ -8,24 +8,29 @@ Every file is written atomically. ``manifest.json`` carries the status; a folder
 without a word (kill -9, power) still says ``running``, and `read_status` sees that nobody runs it.
 """
 
+import errno
 import logging
 import os
 import socket
 import sys
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from regimecast.core.errors import RegimecastError
-from regimecast.core.files import read_json, write_json
+from regimecast.core.errors import DiskFullError, RegimecastError
+from regimecast.core.files import out_of_space, overwrite_json, read_json, write_json
 
 __all__ = ["RunFolder", "Status", "read_status", "run_folders"]
 
 Status = Literal["running", "finished", "failed", "interrupted"]
 
+_ROOM = 8192
+"""Bytes of ``manifest.json`` kept free while the run goes on, to say how a full disk ended it."""
+_LONGEST_CAUSE = 200
 
 _MARKS = ("manifest.json", "metrics.json")
 """Files that only a run folder has."""
@@ -33,6 +38,8 @@ _MARKS = ("manifest.json", "metrics.json")
 
 class RunFolder:
     """One job's folder as a context: it ends as finished, failed or interrupted.
+
+    A full disk interrupts, as Ctrl-C does, and is raised as `DiskFullError` with the folder's name.
 
     Args:
         study_folder: folder of the study.
@@ -50,7 +57,8 @@ class RunFolder:
     def update(self, **entries: Any) -> None:
         """Adds entries to ``manifest.json``."""
         self.manifest.update(entries)
-        write_json(self.path / "manifest.json", self.manifest)
+        room = _ROOM if self.manifest["status"] == "running" else 0
+        write_json(self.path / "manifest.json", self.manifest, room=room)
 
     def __enter__(self) -> "RunFolder":
         self._log_handler = _LogFile(self.path / "train.log", encoding="utf-8")
@@ -73,29 +81,14 @@ class RunFolder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        status: Status = "finished"
-        details: dict[str, Any] = {}
-        if error is not None:
-            status = "failed" if isinstance(error, Exception) else "interrupted"
-            details["error"] = f"{type(error).__name__}: {error}".removesuffix(": ")
-            if not isinstance(error, RegimecastError):
-                details["traceback"] = traceback.format_exception(kind, error, trace)
-            # To the file only: who runs the job shows the error.
-            self._log_handler.handle(
-                logging.makeLogRecord(
-                    {"levelname": "ERROR", "name": __name__, "msg": f"{status}: {details['error']}"}
-                )
-            )
         try:
-            self.update(status=status, ended=_now(), **details)
-            metrics = self.path / "metrics.json"
-            if metrics.exists():
-                write_json(metrics, {**read_json(metrics), "status": status})
-        except OSError:
-            # A full disk: the manifest of the start is still whole. The error that the user should
-            # see is the first one, if there is one.
+            full = out_of_space(error)
             if error is None:
-                raise
+                full = self._end("finished", None)
+            elif full or not isinstance(error, Exception):
+                self._end("interrupted", error)
+            else:
+                self._end("failed", error)
         finally:
             logging.captureWarnings(capture=False)
             logging.getLogger("regimecast").setLevel(self._log_level)
@@ -103,6 +96,54 @@ class RunFolder:
                 logging.getLogger(name).removeHandler(self._log_handler)
             with suppress(OSError):
                 self._log_handler.close()
+        if full:
+            raise self._full(error) from error
+
+    def _end(self, status: Status, error: BaseException | None) -> bool:
+        """Writes how it ended; returns whether a run that went well found no room for that."""
+        details: dict[str, Any] = {"status": status, "ended": _now()}
+        trace: dict[str, Any] = {}
+        if error is not None:
+            details["error"] = f"{type(error).__name__}: {error}".removesuffix(": ")
+            if not isinstance(error, RegimecastError):
+                trace = {"traceback": traceback.format_exception(error)}
+            # To the file only: who runs the job shows the error.
+            self._log_handler.handle(
+                logging.makeLogRecord(
+                    {"levelname": "ERROR", "name": __name__, "msg": f"{status}: {details['error']}"}
+                )
+            )
+        try:
+            self.update(**details, **trace)
+            self._mark_metrics(status)
+        except OSError as unwritten:
+            if not out_of_space(unwritten):
+                if error is None:
+                    raise
+                return False  # the user should see the first error
+            if error is None:
+                details |= {"status": "interrupted", "error": str(self._full(unwritten))}
+            self.manifest.pop("traceback", None)
+            self.manifest.update(details)
+            with suppress(OSError):  # else it says running, and `read_status` sees that it is not
+                overwrite_json(self.path / "manifest.json", self.manifest)
+                self._mark_metrics(self.manifest["status"], write=overwrite_json)
+            return error is None
+        return False
+
+    def _mark_metrics(
+        self, status: Status, write: Callable[[Path, Any], None] = write_json
+    ) -> None:
+        metrics = self.path / "metrics.json"
+        if metrics.exists():
+            write(metrics, {**read_json(metrics), "status": status})
+
+    def _full(self, cause: BaseException | None) -> DiskFullError:
+        said = str(cause).strip().splitlines()[0][:_LONGEST_CAUSE] if str(cause or "") else ""
+        return DiskFullError(
+            f"the disk of {self.path} is full, the run is interrupted: "
+            f"{said or os.strerror(errno.ENOSPC)}"
+        )
 
 
 class _LogFile(logging.FileHandler):

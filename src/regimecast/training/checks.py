@@ -1,12 +1,18 @@
 """What Lightning would accept and then not do."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import torch
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
 from regimecast.core.errors import ConfigError, did_you_mean
-from regimecast.training.module import METRICS
+from regimecast.training.module import METRICS, Schedule
 
 __all__ = [
+    "check_made",
     "check_monitor",
     "check_strategy",
     "check_trained",
@@ -47,6 +53,24 @@ def check_strategy(trainer: Mapping[str, Any]) -> None:
         )
     if nodes != 1:
         raise ConfigError(f"trainer.num_nodes={nodes!r}: one machine trains. Allowed: 1")
+
+
+def check_made(optimizer: Callable[..., Optimizer], schedule: Schedule | None) -> None:
+    """Nothing, if torch makes this optimizer and this schedule and takes a first step.
+
+    Raises:
+        ConfigError: it refuses a value.
+    """
+    key = "optimizer"
+    try:
+        made = optimizer([nn.Parameter(torch.zeros(1))])
+        key = "scheduler"
+        if schedule is not None:
+            rate = schedule.make(made, **dict.fromkeys(schedule.open_lengths, 10))
+            made.step(lambda: 0.0)
+            rate.step(*[0.0] * isinstance(rate, ReduceLROnPlateau))
+    except (TypeError, ValueError, ZeroDivisionError) as error:
+        raise ConfigError(f"{key}: {error}") from error
 
 
 def lacks_validation(trainer: Mapping[str, Any], samples: int) -> str | None:

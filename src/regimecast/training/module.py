@@ -41,6 +41,11 @@ class Schedule:
     monitor: str | None
     """Metric that a plateau schedule watches."""
 
+    @property
+    def open_lengths(self) -> list[str]:
+        """Its parameters that wait for the length of training."""
+        return [name for name in _LENGTHS if self.make.keywords.get(name, name) is None]
+
 
 class ForecastModule(LightningModule):
     """Trains a network; logs ``train/loss`` and ``val/loss``, exact means over the epoch.
@@ -122,8 +127,4 @@ class ForecastModule(LightningModule):
         by_step = schedule.interval == "step"
         epochs = self.trainer.max_epochs or 1
         steps = int(self.trainer.estimated_stepping_batches) if by_step else epochs
-        return {
-            name: max(1, steps // schedule.frequency)
-            for name in _LENGTHS
-            if schedule.make.keywords.get(name, name) is None
-        }
+        return dict.fromkeys(schedule.open_lengths, max(1, steps // schedule.frequency))

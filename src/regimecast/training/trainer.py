@@ -30,14 +30,13 @@ from lightning.pytorch.callbacks import (
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.profilers import Profiler
 from lightning.pytorch.strategies import Strategy
-from omegaconf import OmegaConf
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader
 
 from regimecast.core.batch import Batch
-from regimecast.core.config import config_folder, instantiate
+from regimecast.core.config import instantiate
 from regimecast.core.errors import ConfigError
 from regimecast.core.seeding import derive_seed
 from regimecast.core.types import Forecast
@@ -46,12 +45,14 @@ from regimecast.losses.base import Loss
 from regimecast.training.callbacks.best_weights import BestWeights
 from regimecast.training.callbacks.history import History
 from regimecast.training.checks import (
+    check_made,
     check_monitor,
     check_strategy,
     check_trained,
     check_unwatched,
     lacks_validation,
 )
+from regimecast.training.defaults import default_groups
 from regimecast.training.lightning import confine, explained, interruptible, quiet
 from regimecast.training.module import ForecastModule, Schedule
 from regimecast.training.processes import Tell, in_processes
@@ -105,25 +106,24 @@ class ModelTrainer:
         for callback in self._callbacks():
             check_monitor(getattr(callback, "monitor", None), type(callback).__name__)
         self._optimizer()
-        if (schedule := self._schedule()) is not None:
-            check_monitor(schedule.monitor, "scheduler")
+        check_monitor(getattr(self._schedule(), "monitor", None), "scheduler")
         self._make_trainer({**self.trainer, "_partial_": True})
         check_strategy(self.trainer)
+
+    def rehearse(self) -> None:
+        """Nothing, if the libraries take what they will be given; for a check before data are read.
+
+        Raises:
+            ConfigError: a value is out of range, or the trainer asks for hardware that is not here.
+        """
+        with quiet():
+            self._build([], alone=True)
+        check_made(self._optimizer(), self._schedule())
 
     @classmethod
     def default(cls, *, seed: int = 0) -> "ModelTrainer":
         """The packaged config: at most 20 epochs, early stopping, AdamW, constant rate."""
-        conf = config_folder()
-        groups = {
-            group: OmegaConf.to_container(OmegaConf.load(conf / group / f"{option}.yaml"))
-            for group, option in {
-                "trainer": "default",
-                "callbacks": "default",
-                "optimizer": "adamw",
-                "scheduler": "none",
-            }.items()
-        }
-        return cls(seed=seed, **groups)  # type: ignore[arg-type]  # yaml: checked by __post_init__
+        return cls(seed=seed, **default_groups())
 
     @property
     def patience(self) -> int | None:
@@ -223,13 +223,12 @@ class ModelTrainer:
 
     def _make_trainer(self, config: Mapping[str, Any], **extra: Any) -> Any:
         parts = {"strategy": Strategy, "profiler": Profiler}
-        return instantiate(config, key="trainer", base=Trainer, parts=parts, **extra)
+        with explained():
+            return instantiate(config, key="trainer", base=Trainer, parts=parts, **extra)
 
     @property
     def _loggers(self) -> Sequence[Logger]:
-        if isinstance(self.logger, Logger):
-            return [self.logger]
-        return self.logger or []
+        return [self.logger] if isinstance(self.logger, Logger) else self.logger or []
 
     def _log_relayed(self, message: tuple[dict[str, float], int | None]) -> None:
         """Logs what a training process relays."""

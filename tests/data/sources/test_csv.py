@@ -1,10 +1,14 @@
+import logging
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
+from regimecast.core.config import config_folder
 from regimecast.core.errors import ConfigError, DataError
+from regimecast.data.cleaning import CleaningSettings, clean
 from regimecast.data.panel import Role
 
 BARS = """Date,Open,High,Low,Close,Volume
@@ -139,9 +143,9 @@ def test_floats_survive_the_text(make_source, write):
         ("date,Close,close\n2020-01-02,1,2\n", {}, ["'Close'", "'close'"]),
         ("date,close\n20200102,1\n", {}, ["time_format", "20200102"]),
         (
-            "date,close\n2020-01-02T10:00+01:00,1\n2020-01-02T10:00+02:00,2\n",
+            "date,close\n2020-01-02T10:00+01:00,1\n2020-01-02T10:00,2\n",
             {"frequency": "1h"},
-            ["'date'", "ixed"],
+            ["'date'", "row 0 has a time zone", "row 1 has none"],
         ),
         ("date,asset,close\n2020-01-02,,1\n", {}, ["'asset'", "row 0"]),
     ],
@@ -158,6 +162,9 @@ def test_bad_files_say_what_is_wrong(make_source, write, text, overrides, words)
     [
         ({"layout": "tall"}, "long, wide"),
         ({"stamp": "middle"}, "close, open"),
+        ({"delimiter": ";"}, "null, comma, semicolon, tab"),
+        ({"decimal": ","}, "point, comma"),
+        ({"decimal": "comma", "delimiter": "comma"}, "both comma"),
         ({"timezone": "Mars/Olympus"}, "Mars/Olympus"),
         ({"frequency": "often"}, "often"),
         ({"roles": {"close": "boss"}}, "target_source"),
@@ -188,3 +195,69 @@ def test_files_with_and_without_zone_do_not_mix(make_source, write):
     ]
     with pytest.raises(DataError, match=r"a\.csv has times with a time zone, .*b\.csv without"):
         make_source("csv", path=paths, frequency="1h").load()
+
+
+def _intraday(freq: str) -> str:
+    opens = pd.date_range("2020-01-02 09:30", periods=7, freq=freq)
+    times = [
+        day + (opens - opens[0].normalize()) for day in pd.bdate_range("2020-01-02", periods=9)
+    ]
+    rows = [f"{time},{number + 1}" for number, time in enumerate(t for day in times for t in day)]
+    return "\n".join(["time,close", *rows])
+
+
+@pytest.mark.parametrize(("freq", "guess"), [("1h", "1h"), ("5min", "5min"), ("90min", "90min")])
+def test_intraday_bars_read_as_days_are_refused_with_their_frequency(
+    make_source, write, freq, guess
+):
+    with pytest.raises(DataError, match=rf"look intraday: 54 of 63.*data\.frequency={guess},"):
+        make_source("csv", path=write(_intraday(freq))).load()
+    assert len(make_source("csv", path=write(_intraday(freq)), frequency=freq).load().frame) == 63
+
+
+def test_one_day_with_two_times_is_left_to_cleaning(make_source, write):
+    text = "time,close\n2020-01-02 16:00,1\n2020-01-03 16:00,2\n2020-01-06 16:00,3\n"
+    raw = make_source("csv", path=write(text + "2020-01-06 16:05,4\n")).load()
+    assert raw.frame["time"].duplicated().sum() == 1
+
+
+def test_a_table_of_many_assets_says_which_column_names_them(make_source, write):
+    rows = [f"2020-01-{day:02},{name},{day}" for day in range(2, 12) for name in "ABC"]
+    text = "\n".join(["date,sym,close", *rows])
+    with pytest.raises(DataError, match=r"'sym' with 3 different.*data\.columns=\{asset: sym\}"):
+        make_source("csv", path=write(text)).load()
+    for asset, count in (("sym", 3), (None, 1)):
+        raw = make_source("csv", path=write(text), columns={"asset": asset}).load()
+        assert raw.frame["asset"].nunique() == count
+
+
+def test_columns_that_are_not_used_are_told_and_suggested(make_source, write, caplog):
+    text = "date,close,Adj Close,vix_close\n2020-01-02,1,1,12\n2020-01-03,2,2,13\n"
+    source = make_source("csv", path=[write(text, "a.csv"), write(text, "b.csv")])
+    with caplog.at_level(logging.INFO):
+        raw = source.load()
+    assert caplog.text.count("columns not used: Adj Close, vix_close") == 1
+    assert raw.unused == ("Adj Close", "vix_close")
+    config = yaml.safe_load((config_folder() / "cleaning" / "default.yaml").read_text())
+    panel, _ = clean(raw, settings=CleaningSettings(**config))
+    with pytest.raises(DataError, match=r"no column 'vix'.*data\.columns=\{vix: vix_close\}"):
+        panel.available("vix")
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_other_separators_are_found(make_source, write, delimiter):
+    path = write(BARS.replace(",", delimiter))
+    assert make_source("csv", path=path).load().frame["close"].tolist() == [10.5, 11.25]
+    name = {";": "semicolon", "\t": "tab"}[delimiter]
+    raw = make_source("csv", path=path, delimiter=name).load()
+    assert raw.frame["close"].tolist() == [10.5, 11.25]
+    with pytest.raises(DataError, match="no time"):
+        make_source("csv", path=path, delimiter="comma").load()
+
+
+def test_decimal_commas_are_read_where_they_are_asked_for(make_source, write):
+    path = write("Date;Close\n2020-01-02;10,5\n2020-01-03;1100,25\n")
+    with pytest.raises(DataError, match=r"'10,5' at row 0.*data\.decimal=comma"):
+        make_source("csv", path=path).load()
+    raw = make_source("csv", path=path, decimal="comma").load()
+    assert raw.frame["close"].tolist() == [10.5, 1100.25]

@@ -89,3 +89,36 @@ def test_ambiguous_dates_are_not_guessed():
 def test_dates_beyond_64_bits_are_refused():
     with pytest.raises(DataError, match="64-bit"):
         parse(["2300-01-01"], frequency="1D")
+
+
+def test_offsets_that_change_over_the_year_are_read():
+    days = pd.to_datetime(["2008-01-02", "2008-07-02", "2008-12-31"])
+    written = days.tz_localize("America/New_York").astype(str).tolist()
+    assert written[0].endswith("-05:00")
+    assert written[1].endswith("-04:00")
+    expected = [f"{day:%F}T00:00:00{NANO}" for day in days]
+    for timezone in ("UTC", "America/New_York"):
+        assert parse(written, timezone=timezone, frequency="1D") == expected
+    assert parse(written[:2]) == [f"2008-01-02T05:00:00{NANO}", f"2008-07-02T04:00:00{NANO}"]
+    german = ["02.01.2008 10:00 +0100", "02.07.2008 10:00 +0200"]
+    assert parse(german, time_format="%d.%m.%Y %H:%M %z") == [
+        f"2008-01-02T09:00:00{NANO}",
+        f"2008-07-02T08:00:00{NANO}",
+    ]
+
+
+def test_changing_offsets_that_would_move_dates_are_refused():
+    written = ["2008-01-02 00:00:00+01:00", "2008-07-02 00:00:00+02:00"]
+    with pytest.raises(DataError, match="set timezone to the zone they were written in"):
+        parse(written, frequency="1D")
+    assert parse(written, frequency="1D", timezone="Europe/Paris") == [
+        f"2008-01-02T00:00:00{NANO}",
+        f"2008-07-02T00:00:00{NANO}",
+    ]
+
+
+def test_times_with_and_without_a_zone_name_a_row_of_each():
+    values = ["2008-01-02 00:00", "2008-01-03 00:00", "2008-01-04 00:00-05:00", "2008-01-05"]
+    expected = r"'2008-01-04 00:00-05:00' at row 2 has a time zone, '2008-01-02 00:00' at row 0"
+    with pytest.raises(DataError, match=expected):
+        parse(values)

@@ -1,5 +1,6 @@
 """From any table to long bars: the one reader behind ``csv``, ``parquet`` and ``duckdb``."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,9 +12,13 @@ from regimecast.data.calendars import bar_length
 from regimecast.data.panel import Column, Role
 from regimecast.data.schema import PRICES, as_numbers, validate
 from regimecast.data.sources.base import RawBars
+from regimecast.data.sources.mistakes import check_daily, check_one_asset
+from regimecast.data.sources.tables import flat, match, require
 from regimecast.data.sources.timestamps import check_timezone, is_daily, parse_times
 
 __all__ = ["BARS", "TableReader", "column"]
+
+logger = logging.getLogger(__name__)
 
 BARS: tuple[str, ...] = (*PRICES, "volume")
 """Columns that are taken without being asked for."""
@@ -112,14 +117,22 @@ class TableReader:
         frames: list[pd.DataFrame] = []
         names: dict[str, None] = {}
         empty: list[pd.DataFrame] = []
+        unused: dict[str, None] = {}
         zoned: dict[bool, str] = {}
         for place, table in tables.items():
-            frame, aware = self._long(table, place, empty)
+            frame, aware = self._long(table, place, empty, unused)
             zoned.setdefault(aware, place)
             names.update(dict.fromkeys(frame.columns[2:]))
             frames.append(frame)
         if len(zoned) == 2:
             raise DataError(f"{zoned[True]} has times with a time zone, {zoned[False]} without")
+        if unused:
+            logger.info(
+                "%s: columns not used: %s; take one with 'data.columns={NAME: %s}'",
+                origin,
+                ", ".join(unused),
+                next(iter(unused)),
+            )
         ordered = [*(n for n in BARS if n in names), *(n for n in names if n not in BARS)]
         for key, given in (("roles", self.roles), ("lags", self.lags)):
             for name in given:
@@ -142,6 +155,7 @@ class TableReader:
             calendar=self.calendar,
             origin=origin,
             empty_cells=pd.concat(empty, ignore_index=True) if empty else None,
+            unused=tuple(unused),
         )
 
     def _declare(self, names: Sequence[str]) -> tuple[Column, ...]:
@@ -155,14 +169,21 @@ class TableReader:
         )
 
     def _long(
-        self, table: pd.DataFrame, place: str, empty: list[pd.DataFrame]
+        self,
+        table: pd.DataFrame,
+        place: str,
+        empty: list[pd.DataFrame],
+        unused: dict[str, None],
     ) -> tuple[pd.DataFrame, bool]:
-        """Long bars and whether their times had a zone; empty cells are added to `empty`."""
-        table = _flat(table, place)
+        """Long bars and whether their times had a zone.
+
+        Empty cells are added to `empty`, columns that nothing reads to `unused`.
+        """
+        table = flat(table, place)
         if table.empty:
             raise DataError(f"{place}: no rows")
         time_name = self._time_name(table, place)
-        time, aware = parse_times(
+        times = parse_times(
             table[time_name],
             time_format=self.time_format,
             timezone=self.timezone,
@@ -171,14 +192,22 @@ class TableReader:
             origin=f"{place}: column {time_name!r}",
         )
         if self.layout == "wide":
-            return self._from_wide(table.drop(columns=time_name), time, place, empty), aware
+            table = table.drop(columns=time_name)
+            return self._from_wide(table, times.time, place, empty), times.aware
         found = self._sources(table, place)
         asset = self._asset(table, place)
+        read = {time_name, self._asset_name(table), *found.values()}
+        left = [str(name) for name in table.columns if name not in read]
+        unused.update(dict.fromkeys(left))
+        if isinstance(asset, str) and "asset" not in self.columns:
+            check_one_asset(table, times.exact, left, place=place)
         frame = pd.DataFrame(
-            {"asset": asset, "time": time, **{n: table[c].array for n, c in found.items()}},
+            {"asset": asset, "time": times.time, **{n: table[c].array for n, c in found.items()}},
             copy=False,
         )
-        return validate(frame, self._declare(tuple(found)), origin=place), aware
+        if is_daily(self.frequency):
+            check_daily(frame["asset"], times, place=place)
+        return validate(frame, self._declare(tuple(found)), origin=place), times.aware
 
     def _from_wide(
         self, table: pd.DataFrame, time: np.ndarray, place: str, empty: list[pd.DataFrame]
@@ -186,7 +215,7 @@ class TableReader:
         wanted = {name: source for name, source in self.columns.items() if name != "time"}
         assets = wanted or {name: name for name in table.columns}
         for source in assets.values():
-            _require(table, source, place)
+            require(table, source, place)
         closes = np.column_stack(
             [as_numbers(table[c], column=str(c), origin=place) for c in assets.values()]
         )
@@ -208,11 +237,11 @@ class TableReader:
         """Name here to column there."""
         found: dict[str, str] = {}
         for name in BARS:
-            if name not in self.columns and (match := _match(table, (name,), place)) is not None:
-                found[name] = match
+            if name not in self.columns and (source := match(table, (name,), place)) is not None:
+                found[name] = source
         for name, source in self.columns.items():
             if name not in ("asset", "time") and source is not None:
-                _require(table, source, place)
+                require(table, source, place)
                 found[name] = source
         if "close" not in found:
             raise DataError(
@@ -221,63 +250,28 @@ class TableReader:
             )
         return {n: found[n] for n in (*BARS, *found) if n in found}
 
+    def _asset_name(self, table: pd.DataFrame) -> str | None:
+        return self.columns.get("asset", "asset" if "asset" in table.columns else None)
+
     def _asset(self, table: pd.DataFrame, place: str) -> "pd.Series[str] | str":
-        name = self.columns.get("asset", "asset" if "asset" in table.columns else None)
+        name = self._asset_name(table)
         if name is not None:
             if self.asset is not None:
                 raise ConfigError(
                     f"asset={self.asset!r}, but {place} has a column {name!r}; "
                     f"set columns={{asset: null}} to ignore it"
                 )
-            _require(table, name, place)
+            require(table, name, place)
             # Names repeat: a category is turned into text once, not once per row.
             return table[name].astype("category").cat.rename_categories(str).astype("str")
         return self.asset if self.asset is not None else Path(place).stem
 
     def _time_name(self, table: pd.DataFrame, place: str) -> str:
-        name = self.columns.get("time") or _match(table, _TIME_NAMES, place)
+        name = self.columns.get("time") or match(table, _TIME_NAMES, place)
         if name is None:
             raise DataError(
                 f"{place}: no time; tried the index and {', '.join(_TIME_NAMES)}. Say which it is "
                 f"with columns={{time: ...}}. Columns: {', '.join(map(str, table.columns))}"
             )
-        _require(table, name, place)
+        require(table, name, place)
         return name
-
-
-def _flat(table: pd.DataFrame, place: str) -> pd.DataFrame:
-    """The table with its index, if it means something, as columns."""
-    if table.columns.nlevels > 1:
-        raise DataError(f"{place}: columns have {table.columns.nlevels} levels, expected one")
-    if not table.columns.is_unique:
-        twice = table.columns[table.columns.duplicated()][0]
-        raise DataError(f"{place}: column {twice!r} is there more than once")
-    if isinstance(table.index, pd.RangeIndex):
-        return table
-    if table.index.nlevels == 1 and table.index.name is None:
-        if not isinstance(table.index, pd.DatetimeIndex):
-            return table.reset_index(drop=True)
-        table = table.rename_axis("time")
-    if taken := [name for name in table.index.names if name in table.columns]:
-        raise DataError(f"{place}: {taken[0]!r} is both a column and the index")
-    return table.reset_index()
-
-
-def _match(table: pd.DataFrame, names: Sequence[str], place: str) -> str | None:
-    """The one column with one of these names in any case."""
-    matches = [c for c in table.columns if isinstance(c, str) and c.strip().lower() in names]
-    if len(matches) > 1:
-        raise DataError(
-            f"{place}: columns {', '.join(map(repr, matches))} could all be {names[0]!r}; "
-            f"say which with columns={{{names[0]}: ...}}"
-        )
-    return matches[0] if matches else None
-
-
-def _require(table: pd.DataFrame, name: str | None, place: str) -> None:
-    if name not in table.columns:
-        found = [str(c) for c in table.columns]
-        raise DataError(
-            f"{place}: no column {name!r}.{did_you_mean(str(name), found)} "
-            f"Columns: {', '.join(found)}"
-        )

@@ -1,6 +1,6 @@
 """Times of a table, whatever they were written as, as naive UTC nanoseconds."""
 
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, NamedTuple, cast, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
@@ -10,11 +10,27 @@ from jaxtyping import Shaped
 from regimecast.core.errors import ConfigError, DataError
 from regimecast.data.calendars import bar_length
 
-__all__ = ["EPOCH_UNITS", "check_timezone", "is_daily", "parse_times"]
+__all__ = ["EPOCH_UNITS", "Times", "check_timezone", "is_daily", "parse_times"]
 
 Unit = Literal["s", "ms", "us", "ns"]
 EPOCH_UNITS: tuple[str, ...] = get_args(Unit)
 """Values of `time_format` that mean: numbers counted from 1970-01-01 UTC."""
+
+_OFFSET = r"\s*(?:Z|[+-]\d{2}(?::?\d{2})?)$"
+"""How a written time ends that carries its distance from UTC."""
+_AWARE = rf"\d[T ]\d{{2}}.*{_OFFSET}"
+"""An ISO 8601 time with an offset; ``-02`` at the end of a date is none."""
+
+
+class Times(NamedTuple):
+    """Times of a table as read."""
+
+    time: Shaped[np.ndarray, " R"]
+    """datetime64[ns] in naive UTC; dates for daily bars."""
+    aware: bool
+    """Whether they carried a time zone."""
+    exact: Shaped[np.ndarray, " R"]
+    """The same with their time of day, where daily bars had one."""
 
 
 def is_daily(frequency: str) -> bool:
@@ -40,11 +56,12 @@ def parse_times(
     frequency: str,
     stamp: str,
     origin: str,
-) -> tuple[Shaped[np.ndarray, " R"], bool]:
+) -> Times:
     """Times as datetime64[ns] in naive UTC, and whether they carried a time zone.
 
     Daily bars keep their date as it reads in `timezone`: no shift to UTC moves a session to another
-    day. Intraday times are the bar's close; with ``stamp="open"`` one bar length is added.
+    day. Intraday times are the bar's close; with ``stamp="open"`` one bar length is added. Offsets
+    from UTC may differ from row to row, as those of a zone with summer time do.
 
     Args:
         series: datetimes, dates, text or numbers.
@@ -58,7 +75,7 @@ def parse_times(
     Raises:
         DataError: a time is missing, unreadable, ambiguous in the zone, or zones are mixed.
     """
-    times = _as_datetimes(series, time_format, origin)
+    times, written = _as_datetimes(series, time_format, origin)
     if times.isna().any():
         row = int(np.flatnonzero(times.isna())[0])
         raise DataError(
@@ -69,13 +86,15 @@ def parse_times(
     try:
         if daily:
             local = times if zone is None else times.dt.tz_convert(timezone)
-            local = local.dt.tz_localize(None).dt.normalize()
-            if zone is not None and str(zone) != "UTC":
-                _check_same_dates(times, local, timezone, origin)
+            exact = local.dt.tz_localize(None)
+            local = exact.dt.normalize()
+            if written is not None or (zone is not None and str(zone) != "UTC"):
+                own = times.dt.tz_localize(None) if written is None else written
+                _check_same_dates(series, own, local, timezone, origin)
         else:
             # "infer" resolves the hour that a clock change repeats from the order of the rows.
             aware = times if zone is not None else times.dt.tz_localize(timezone, ambiguous="infer")
-            local = aware.dt.tz_convert("UTC").dt.tz_localize(None)
+            exact = local = aware.dt.tz_convert("UTC").dt.tz_localize(None)
         values = local.dt.as_unit("ns").to_numpy()
     except ValueError as error:
         raise DataError(
@@ -83,14 +102,15 @@ def parse_times(
         ) from error
     if stamp == "open" and not daily:
         values = values + bar_length(frequency).to_timedelta64()
-    return values, zone is not None
+    return Times(values, zone is not None, exact.to_numpy())
 
 
 def _as_datetimes(
     series: "pd.Series[Any]", time_format: str | None, origin: str
-) -> "pd.Series[pd.Timestamp]":
+) -> "tuple[pd.Series[pd.Timestamp], pd.Series[pd.Timestamp] | None]":
+    """Times, and where offsets differ from row to row the same as written, without the offset."""
     if pd.api.types.is_datetime64_any_dtype(series):
-        return series
+        return series, None
     numeric = pd.api.types.is_numeric_dtype(series)
     if numeric and time_format is None:
         raise DataError(
@@ -100,10 +120,13 @@ def _as_datetimes(
     try:
         if time_format in EPOCH_UNITS:
             stamps = pd.to_datetime(pd.to_numeric(series), unit=cast(Unit, time_format))
-            return stamps.dt.tz_localize("UTC")
+            return stamps.dt.tz_localize("UTC"), None
         text = series.astype("str") if numeric else series
-        return pd.to_datetime(text, format=time_format or "ISO8601")
+        return pd.to_datetime(text, format=time_format or "ISO8601"), None
     except (ValueError, TypeError) as error:
+        mixed = _with_offsets(series.astype("str"), time_format, origin)
+        if mixed is not None:
+            return mixed
         parsed = pd.to_datetime(series.astype("str"), format="ISO8601", errors="coerce", utc=True)
         bad = np.flatnonzero(parsed.isna()) if time_format is None else np.array([], dtype=int)
         where = f"; first at row {bad[0]}: {series.iloc[bad[0]]!r}" if len(bad) else ""
@@ -112,17 +135,51 @@ def _as_datetimes(
         ) from error
 
 
+def _with_offsets(
+    text: "pd.Series[str]", time_format: str | None, origin: str
+) -> "tuple[pd.Series[pd.Timestamp], pd.Series[pd.Timestamp]] | None":
+    """Times whose offsets from UTC differ, in UTC and as written; None if they are not readable.
+
+    Raises:
+        DataError: some carry an offset and some do not.
+    """
+    if time_format is not None and not time_format.endswith("%z"):
+        return None
+    form = time_format or "ISO8601"
+    times = pd.to_datetime(text, format=form, errors="coerce", utc=True)
+    if time_format is None:
+        aware = text.str.contains(_AWARE).to_numpy(dtype=bool)
+        readable = times.notna().to_numpy()
+        if (aware & readable).any() and (~aware & readable).any():
+            zoned, naive = (int(np.flatnonzero(mask & readable)[0]) for mask in (aware, ~aware))
+            raise DataError(
+                f"{origin}: {text.iloc[zoned]!r} at row {zoned} has a time zone, "
+                f"{text.iloc[naive]!r} at row {naive} has none; write all of them with or all "
+                "without one"
+            )
+    if times.isna().any():
+        return None
+    bare = text.str.replace(_OFFSET, "", regex=True)
+    return times, pd.to_datetime(bare, format=form.removesuffix("%z").rstrip())
+
+
 def _check_same_dates(
-    times: "pd.Series[pd.Timestamp]",
+    series: "pd.Series[Any]",
+    own: "pd.Series[pd.Timestamp]",
     local: "pd.Series[pd.Timestamp]",
     timezone: str,
     origin: str,
 ) -> None:
-    own = times.dt.tz_localize(None).dt.normalize()
-    differs = np.flatnonzero(own.to_numpy() != local.to_numpy())
+    differs = np.flatnonzero(own.dt.normalize().to_numpy() != local.to_numpy())
     if len(differs):
         row = int(differs[0])
+        zone = series.dt.tz if isinstance(series.dtype, pd.DatetimeTZDtype) else None
+        advice = (
+            f"timezone={str(zone)!r}"
+            if zone is not None
+            else "timezone to the zone they were written in, such as America/New_York,"
+        )
         raise DataError(
-            f"{origin}: daily time {times.iloc[row]} at row {row} falls on another date in "
-            f"timezone={timezone!r}; set timezone={str(times.dt.tz)!r} to keep the dates as written"
+            f"{origin}: daily time {series.iloc[row]} at row {row} falls on another date in "
+            f"timezone={timezone!r}; set {advice} to keep the dates as written"
         )

@@ -46,30 +46,40 @@ class Strategy(ABC):
         Raises:
             SpecError: the strategy cannot act on this kind of forecast or has no such step.
         """
-        if forecast.kind not in self.kinds:
+        self.check(forecast.kind, forecast.levels, forecast.horizon)
+        return self._positions(forecast, panel, bars_per_year).astype(np.float64)
+
+    def check(self, kind: ForecastKind, levels: tuple[float, ...], horizon: int) -> None:
+        """Nothing, if it can act on such a forecast; a run asks before it trains.
+
+        Raises:
+            SpecError: the strategy cannot act on this kind of forecast or its levels, or there is
+                no such step.
+        """
+        if kind not in self.kinds:
             able = ", ".join(
                 name
                 for name in StrategyRegistry.available()
-                if forecast.kind in StrategyRegistry.get(name).kinds
+                if kind in StrategyRegistry.get(name).kinds
             )
             raise SpecError(
-                f"strategy={self.name} cannot act on {forecast.kind}; strategies that can: {able}"
+                f"strategy={self.name} cannot act on {kind}; strategies that can: {able}"
             )
-        self.step_of(forecast)
-        return self._positions(forecast, panel, bars_per_year).astype(np.float64)
+        if self.step is not None and self.step > horizon:
+            raise SpecError(
+                f"strategy.step={self.step} is beyond the forecast's horizon {horizon}; "
+                f"allowed: 1 to {horizon}, or null"
+            )
 
     def step_of(self, forecast: Forecast) -> int:
         """Step of this forecast that is acted on, 1 to H.
 
         Raises:
-            SpecError: the forecast has no such step.
+            SpecError: the strategy cannot act on the forecast.
         """
+        self.check(forecast.kind, forecast.levels, forecast.horizon)
         if self.step is None:
             return 1 if forecast.kind is ForecastKind.POSITIONS else forecast.horizon
-        if self.step > forecast.horizon:
-            raise SpecError(
-                f"strategy.step={self.step} is beyond the forecast's horizon {forecast.horizon}"
-            )
         return self.step
 
     @abstractmethod

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float
+from typing_extensions import override
 
 from regimecast.core.errors import ConfigError, SpecError
 from regimecast.core.types import Forecast, ForecastKind
@@ -42,15 +43,19 @@ class QuantileBand(Strategy):
         self.margin = bounded("strategy.margin_bps", margin_bps, low=0.0) / 1e4
         self.allow_short = allow_short
 
+    @override
+    def check(self, kind: ForecastKind, levels: tuple[float, ...], horizon: int) -> None:
+        super().check(kind, levels, horizon)
+        for key, level in (("lower", self.lower), ("upper", self.upper)):
+            if not levels[0] <= level <= levels[-1]:
+                raise SpecError(
+                    f"strategy.{key}={level} is outside the forecast's levels {levels}; "
+                    "strategy=sign needs the median only"
+                )
+
     def _positions(
         self, forecast: Forecast, panel: Panel, bars_per_year: float
     ) -> Float[np.ndarray, " N"]:
-        for key, level in (("lower", self.lower), ("upper", self.upper)):
-            if not forecast.levels[0] <= level <= forecast.levels[-1]:
-                raise SpecError(
-                    f"strategy.{key}={level} is outside the forecast's levels {forecast.levels}; "
-                    "strategy=sign needs the median only"
-                )
         long = self._at_step(forecast, forecast.quantile(self.lower)) > self.margin
         short = self._at_step(forecast, forecast.quantile(self.upper)) < -self.margin
         return long.astype(np.float64) - (short & ~long & self.allow_short)

@@ -5,6 +5,7 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float
 from scipy.stats import norm
+from typing_extensions import override
 
 from regimecast.core.errors import ConfigError, SpecError, did_you_mean
 from regimecast.core.types import Forecast, ForecastKind
@@ -65,6 +66,17 @@ class VolatilityTarget(Strategy):
         self.max_leverage = bounded("strategy.max_leverage", max_leverage, low=0.0)
         self.threshold = bounded("strategy.threshold", threshold, low=0.0)
 
+    @override
+    def check(self, kind: ForecastKind, levels: tuple[float, ...], horizon: int) -> None:
+        super().check(kind, levels, horizon)
+        if self.volatility == "forecast" and (
+            kind is not ForecastKind.QUANTILES or not central_intervals(levels)
+        ):
+            raise SpecError(
+                "strategy.volatility=forecast needs quantiles at a symmetric pair of levels, got "
+                f"{kind} at {levels}; use strategy.volatility=trailing"
+            )
+
     def _positions(
         self, forecast: Forecast, panel: Panel, bars_per_year: float
     ) -> Float[np.ndarray, " N"]:
@@ -84,11 +96,6 @@ class VolatilityTarget(Strategy):
         self, forecast: Forecast, bars_per_year: float
     ) -> Float[np.ndarray, " N"]:
         pairs = central_intervals(forecast.levels)
-        if forecast.kind is not ForecastKind.QUANTILES or not pairs:
-            raise SpecError(
-                "strategy.volatility=forecast needs quantiles at a symmetric pair of levels, got "
-                f"{forecast.kind} at {forecast.levels}; use strategy.volatility=trailing"
-            )
         low, high, nominal = max(pairs, key=lambda pair: pair[2])
         spread = self._at_step(forecast, forecast.values[:, :, high]) - self._at_step(
             forecast, forecast.values[:, :, low]
