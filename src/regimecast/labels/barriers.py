@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 
 from regimecast.core.errors import ConfigError, DataError
 from regimecast.labels.base import INCOMPLETE
+from regimecast.labels.checks import check_prices, checked_entries
 
 __all__ = ["Tie", "TripleBarrierLabels", "triple_barrier"]
 
@@ -77,13 +78,11 @@ def triple_barrier(
     _check_settings(horizon, cost_bps, tie)
     if (high is None) != (low is None):
         raise DataError("high and low go together; give both or neither")
-    bars = np.arange(len(close)) if entries is None else entries.astype(np.int64)
-    if len(bars) and not (bars.min() >= 0 and bars.max() < len(close)):
-        raise DataError(f"entries reach from {bars.min()} to {bars.max()}; bars: {len(close)}")
-    _check_prices("close", close, len(close))
+    bars = checked_entries(entries, len(close))
+    check_prices("close", close, len(close))
     if high is not None and low is not None:
-        _check_prices("high", high, len(close))
-        _check_prices("low", low, len(close))
+        check_prices("high", high, len(close))
+        check_prices("low", low, len(close))
         if (high < low).any():
             row = int(np.flatnonzero(high < low)[0])
             raise DataError(f"high={high[row]} is below low={low[row]} at bar {row}")
@@ -109,17 +108,6 @@ def _check_settings(horizon: int, cost_bps: float, tie: str) -> None:
         raise ConfigError(f"cost_bps={cost_bps}; allowed: 0 or more")
     if tie not in get_args(Tie):
         raise ConfigError(f"tie={tie!r}; allowed: {', '.join(get_args(Tie))}")
-
-
-def _check_prices(name: str, prices: Float[np.ndarray, " T"], length: int) -> None:
-    if len(prices) != length:
-        raise DataError(f"{name} has {len(prices)} bars, close has {length}")
-    wrong = np.flatnonzero(~(np.isfinite(prices) & (prices > 0)))
-    if len(wrong):
-        raise DataError(
-            f"{name}={prices[wrong[0]]} at bar {wrong[0]} ({len(wrong)} such bars); "
-            "barriers need positive prices"
-        )
 
 
 def _distances(
