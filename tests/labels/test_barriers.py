@@ -33,20 +33,21 @@ def reference(close, high, low, upper, lower, horizon, cost, tie):
 
 
 @given(
-    length=st.integers(1, 60),
+    length=st.integers(1, 120),
+    far=st.sampled_from([1, 4, 12]),
     seed=st.integers(0, 10_000),
-    horizon=st.integers(1, 70),
+    horizon=st.integers(1, 130),
     cost_bps=st.sampled_from([0.0, 5.0, 80.0]),
     tie=st.sampled_from(["lower", "upper"]),
     ranges=st.booleans(),
 )
-@settings(max_examples=150, deadline=None)
-def test_equals_plain_python(length, seed, horizon, cost_bps, tie, ranges):
+@settings(max_examples=200, deadline=None)
+def test_equals_plain_python(length, far, seed, horizon, cost_bps, tie, ranges):
     rng = np.random.default_rng(seed)
     close = 100 * np.exp(np.cumsum(rng.normal(0, 0.02, length)))
     high = close * (1 + rng.exponential(0.01, length)) if ranges else None
     low = close * (1 - rng.uniform(0, 0.03, length)) if ranges else None
-    upper, lower = rng.uniform(0.005, 0.06, (2, length))
+    upper, lower = far * rng.uniform(0.005, 0.06, (2, length))
     labels = triple_barrier(
         close, high, low, upper=upper, lower=lower, horizon=horizon, cost_bps=cost_bps, tie=tie
     )
