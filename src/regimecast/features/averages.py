@@ -6,7 +6,6 @@ from functools import partial
 import numpy as np
 import talib
 from jaxtyping import Float
-from talib import abstract
 
 from regimecast.core.errors import ConfigError
 from regimecast.features.base import FeatureRegistry
@@ -90,7 +89,7 @@ class AverageFeatures(IndicatorFamily):
             _exponential("t3", 6, t3, partial(talib.T3, vfactor=factor), "T3 (Tillson 1998)"),
             (
                 f"hull_gap_{hull}",
-                int(abstract.Function("HMA", timeperiod=hull).lookback),
+                hull - 2 + int(np.sqrt(hull)),
                 partial(talib.HMA, timeperiod=hull),
                 "HMA (Hull 2005)",
             ),

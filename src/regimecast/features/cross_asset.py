@@ -15,13 +15,9 @@ from jaxtyping import Float, Int
 
 from regimecast.data.panel import Panel
 from regimecast.features.base import CrossAssetFeatures, Feature, FeatureRegistry
+from regimecast.features.comovement import rolling_beta, rolling_correlation
 from regimecast.features.indicators import check_bars
-from regimecast.features.rolling import (
-    log_return,
-    rolling_beta,
-    rolling_correlation,
-    rolling_mean,
-)
+from regimecast.features.rolling import log_return, rolling_mean
 
 __all__ = ["Moves", "RelativeFeatures", "market_moves"]
 

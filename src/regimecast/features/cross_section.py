@@ -1,7 +1,7 @@
 """Cross-section: where an asset ranks among the others, and how the market moves as a whole.
 
-Aligned by time: at any moment an asset counts with its latest bar, as long as that is not older than
-`most_age` moments, so that an asset that stopped trading drops out.
+Aligned by time: at any moment an asset counts with its latest bar, as long as that is not older
+than `most_age` moments, so that an asset that stopped trading drops out.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,17 +13,10 @@ from scipy.stats import rankdata
 
 from regimecast.data.panel import Panel
 from regimecast.features.base import CrossAssetFeatures, Feature, FeatureRegistry
+from regimecast.features.comovement import comoments, rolling_correlation
 from regimecast.features.cross_asset import Moves, market_moves
 from regimecast.features.indicators import check_bars
-from regimecast.features.rolling import (
-    comoments,
-    log_return,
-    ratio,
-    rolling_correlation,
-    rolling_mean,
-    rolling_std,
-    rolling_sum,
-)
+from regimecast.features.rolling import log_return, ratio, rolling_mean, rolling_std, rolling_sum
 
 __all__ = ["CrossSectionFeatures"]
 

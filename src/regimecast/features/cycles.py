@@ -34,7 +34,12 @@ class CycleFeatures(IndicatorFamily):
         columns = (
             ("cycle_period", "bars", talib.HT_DCPERIOD, "HT_DCPERIOD"),
             ("cycle_sine", "-1..1", partial(_sine, output=0), "HT_SINE; 0 without a cycle"),
-            ("cycle_lead", "-1..1", partial(_sine, output=1), "HT_SINE, 45° ahead; 0 without a cycle"),
+            (
+                "cycle_lead",
+                "-1..1",
+                partial(_sine, output=1),
+                "HT_SINE, 45° ahead; 0 without a cycle",
+            ),
             ("cycle_amplitude", "ratio to close", _amplitude, "HT_PHASOR, its length / close"),
         )
         return tuple(

@@ -1,4 +1,4 @@
-"""Dependence: whether prices trend, revert or wander, and how much the next bar is like the last."""
+"""Dependence: whether prices trend, revert or wander, and how alike one bar is to the next."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from regimecast.core.errors import ConfigError
 from regimecast.features.base import FeatureRegistry
+from regimecast.features.comovement import comoments, rolling_correlation
 from regimecast.features.indicators import Indicator, IndicatorFamily, check_bars
 from regimecast.features.paths import (
     filtered,
@@ -15,14 +16,7 @@ from regimecast.features.paths import (
     ordinal_patterns,
     symbol_entropy,
 )
-from regimecast.features.rolling import (
-    comoments,
-    log_return,
-    ratio,
-    rolling_correlation,
-    rolling_std,
-    rolling_sum,
-)
+from regimecast.features.rolling import log_return, ratio, rolling_std, rolling_sum
 
 __all__ = ["DependenceFeatures"]
 
@@ -148,7 +142,12 @@ class DependenceFeatures(IndicatorFamily):
 
     def _entropies(self) -> list[Indicator]:
         columns = (
-            ("permutation_entropy", 1, _permutation, "orders of three closes (Bandt and Pompe 2002)"),
+            (
+                "permutation_entropy",
+                1,
+                _permutation,
+                "orders of three closes (Bandt and Pompe 2002)",
+            ),
             ("return_entropy", None, _sizes, "sextiles of returns over their volatility (Shannon)"),
         )
         return [

@@ -19,8 +19,8 @@ _MONTHS_BEFORE, _MONTHS_AFTER = 4, 5
 class ExpiryFeatures(CalendarFeatures):
     """Nearness of the last and the next expiry, monthly and quarterly, and expiry week.
 
-    An expiry that falls on a holiday moves to the session before. A time at midnight UTC is taken as
-    a date, as daily bars have it. Every column lies in [0, 1].
+    An expiry that falls on a holiday moves to the session before. A time at midnight UTC is taken
+    as a date, as daily bars have it. Every column lies in [0, 1].
 
     Args:
         monthly_days: days from a monthly expiry at which its nearness has fallen to 0.
@@ -87,7 +87,7 @@ def _weekday(dates: Shaped[np.ndarray, " D"]) -> Int[np.ndarray, " D"]:
 def _expiries(
     months: Shaped[np.ndarray, " M"], sessions: Shaped[np.ndarray, " S"]
 ) -> Shaped[np.ndarray, " M"]:
-    """Expiry of each month: its third Friday, or the last session before where that is a holiday."""
+    """Expiry of each month: its third Friday, or the last session before if that is a holiday."""
     start = months.astype("datetime64[D]")
     friday = start + ((4 - _weekday(start)) % 7 + 14) * _DAY
     held = np.searchsorted(sessions, friday, side="right") - 1

@@ -3,7 +3,7 @@
 Reads the index as it was known: its column carries a lag where it closes after the bars.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -72,7 +72,7 @@ class ImpliedVolatilityFeatures(IndicatorFamily):
         """Columns in order."""
         name, most, rank, premium = self._column, self._most, self._rank, self._premium
         levels = ", ".join(f"{level:g}" for level in self._thresholds)
-        columns = (
+        columns: tuple[tuple[str, int, str, str, Callable[..., np.ndarray]], ...] = (
             ("band", 0, "bands", f"thresholds {levels} at or below the index", self._band),
             ("band_age", most, "0..1", f"bars in the band, at most {most}, / {most}", self._age),
             ("distance", 0, "log ratio", f"ln(index / nearest of {levels})", self._distance),

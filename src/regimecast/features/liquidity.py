@@ -12,16 +12,9 @@ from jaxtyping import Float
 from scipy.special import ndtr
 
 from regimecast.features.base import FeatureRegistry
+from regimecast.features.comovement import comoments, rolling_beta
 from regimecast.features.indicators import Indicator, IndicatorFamily, check_bars
-from regimecast.features.rolling import (
-    comoments,
-    log_return,
-    ratio,
-    rolling_beta,
-    rolling_mean,
-    rolling_std,
-    rolling_sum,
-)
+from regimecast.features.rolling import log_return, ratio, rolling_mean, rolling_std, rolling_sum
 
 __all__ = ["LiquidityFeatures"]
 
@@ -209,9 +202,7 @@ def _imbalance(close: Column, volume: Column, window: int, *, absolute: bool) ->
     return ratio(rolling_sum(volume * side, window), rolling_sum(volume, window), otherwise=0.0)
 
 
-def _vwap_distance(
-    high: Column, low: Column, close: Column, volume: Column, window: int
-) -> Column:
+def _vwap_distance(high: Column, low: Column, close: Column, volume: Column, window: int) -> Column:
     money = rolling_sum((high + low + close) / 3.0 * volume, window)
     price = ratio(money, rolling_sum(volume, window), otherwise=0.0)
     gap = np.log(close / np.where(price > 0, price, close))

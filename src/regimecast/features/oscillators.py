@@ -184,9 +184,7 @@ class OscillatorFeatures(IndicatorFamily):
                 ("close",),
                 "percent",
                 "TA-Lib COPPOCK (Coppock 1962)",
-                partial(
-                    talib.COPPOCK, wmaperiod=average, roc1period=first, roc2period=second
-                ),
+                partial(talib.COPPOCK, wmaperiod=average, roc1period=first, roc2period=second),
             ),
             Indicator(
                 f"forecast_oscillator_{self._forecast}",

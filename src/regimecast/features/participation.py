@@ -9,11 +9,11 @@ from jaxtyping import Float
 
 from regimecast.core.errors import ConfigError
 from regimecast.features.base import FeatureRegistry
+from regimecast.features.comovement import rolling_correlation
 from regimecast.features.indicators import Indicator, IndicatorFamily, check_bars, memory
 from regimecast.features.rolling import (
     log_return,
     ratio,
-    rolling_correlation,
     rolling_mean,
     rolling_rank,
     rolling_std,
@@ -123,7 +123,11 @@ class ParticipationFeatures(IndicatorFamily):
 
     def _returns(self) -> list[Indicator]:
         columns = (
-            ("quiet_return", talib.NVI, "log return on bars of falling volume, TA-Lib NVI (Fosback)"),
+            (
+                "quiet_return",
+                talib.NVI,
+                "log return on bars of falling volume, TA-Lib NVI (Fosback)",
+            ),
             ("busy_return", talib.PVI, "log return on bars of rising volume, TA-Lib PVI (Fosback)"),
         )
         indexes = [
@@ -181,9 +185,7 @@ class ParticipationFeatures(IndicatorFamily):
         ]
 
 
-def _index_return(
-    close: Column, volume: Column, *, index: object, window: int
-) -> Column:
+def _index_return(close: Column, volume: Column, *, index: object, window: int) -> Column:
     assert callable(index)
     return log_return(np.asarray(index(close, volume)), window)
 

@@ -7,15 +7,9 @@ import numpy as np
 from jaxtyping import Float
 
 from regimecast.features.base import FeatureRegistry
+from regimecast.features.comovement import rolling_correlation
 from regimecast.features.indicators import Indicator, IndicatorFamily, check_bars
-from regimecast.features.rolling import (
-    log_return,
-    ratio,
-    rolling_correlation,
-    rolling_max,
-    rolling_mean,
-    rolling_std,
-)
+from regimecast.features.rolling import log_return, ratio, rolling_max, rolling_mean, rolling_std
 
 __all__ = ["RealisedFeatures"]
 

@@ -3,11 +3,11 @@
 A window is put together from blocks of 1, 2, 4, … values, each made of two of half its length, so
 that a bar costs O(log window). Nothing is ever taken out of a running sum: no rounding error drifts
 through a long series, and the value at t depends on the bits of its window alone, not on where the
-series starts or ends. Means and moments are merged by the formulas of Chan, Golub and LeVeque (1983)
-and Pébay (2008), which do not cancel.
+series starts or ends. Means and moments are merged by the formulas of Chan, Golub and LeVeque
+(1983) and Pébay (2008), which do not cancel.
 
-Rows before the first full window are NaN, as is every row whose window holds a NaN. A window without
-variation gives the value named in each docstring, never infinity.
+Rows before the first full window are NaN, as is every row whose window holds a NaN. A window
+without variation gives the value named in each docstring, never infinity.
 """
 
 from typing import no_type_check
@@ -17,12 +17,11 @@ import numpy as np
 from jaxtyping import Float
 
 __all__ = [
-    "comoments",
+    "CHUNK",
+    "NOISE",
     "exponential_mean",
     "log_return",
     "ratio",
-    "rolling_beta",
-    "rolling_correlation",
     "rolling_drawdown",
     "rolling_max",
     "rolling_mean",
@@ -36,10 +35,10 @@ __all__ = [
 # `no_type_check` keeps the tests' runtime checker off the kernels: numba compiles the plain
 # function and cannot compile a wrapped one.
 
-_CHUNK = 2048
+CHUNK = 2048
 """Rows that are worked on at once: the blocks stay in the processor's cache."""
 
-_NOISE = 1e-20
+NOISE = 1e-20
 """Share of the sum of squares below which deviations are rounding errors of the mean."""
 
 
@@ -62,11 +61,11 @@ def ratio(
 @numba.njit(cache=True)
 @no_type_check
 def rolling_sum(x: Float[np.ndarray, " T"], window: int, step: int = 1) -> Float[np.ndarray, " T"]:
-    """Sum of the `window` values at t, t - step, t - 2 step, …"""
+    """Sum of the `window` values at t, t - step, t - 2 step and so on."""
     result = np.full(len(x), np.nan)
     reach = (window - 1) * step
-    for start in range(reach, len(x), _CHUNK):
-        level = x[start - reach : min(start + _CHUNK, len(x))].copy()
+    for start in range(reach, len(x), CHUNK):
+        level = x[start - reach : min(start + CHUNK, len(x))].copy()
         other, total = np.empty_like(level), np.zeros_like(level)
         taken, size = 0, 1
         while size <= window:
@@ -96,8 +95,8 @@ def rolling_mean(x: Float[np.ndarray, " T"], window: int) -> Float[np.ndarray, "
 def rolling_max(x: Float[np.ndarray, " T"], window: int) -> Float[np.ndarray, " T"]:
     """Largest value."""
     result = np.full(len(x), np.nan)
-    for start in range(window - 1, len(x), _CHUNK):
-        level = x[start - window + 1 : min(start + _CHUNK, len(x))].copy()
+    for start in range(window - 1, len(x), CHUNK):
+        level = x[start - window + 1 : min(start + CHUNK, len(x))].copy()
         other = np.full_like(level, np.nan)
         size = 1
         while 2 * size <= window:
@@ -120,12 +119,12 @@ def rolling_min(x: Float[np.ndarray, " T"], window: int) -> Float[np.ndarray, " 
 
 @numba.njit(cache=True)
 @no_type_check
-def _central(x, window, order):
+def _central(x: Float[np.ndarray, " T"], window: int, order: int) -> Float[np.ndarray, "4 T"]:
     """Mean and sums of the 2nd to 4th powers of the deviations from it, up to `order`."""
     n = len(x)
     out = np.full((4, n), np.nan)
-    for start in range(window - 1, n, _CHUNK):
-        stop = min(start + _CHUNK, n)
+    for start in range(window - 1, n, CHUNK):
+        stop = min(start + CHUNK, n)
         m = stop - start + window - 1
         # Level: blocks of `size`. Total: what of the window is put together so far.
         level, other, total = np.zeros((4, m)), np.zeros((4, m)), np.zeros((4, m))
@@ -144,7 +143,15 @@ def _central(x, window, order):
 
 @numba.njit(cache=True)
 @no_type_check
-def _merge(old, new, out, n_old, n_new, behind, order):
+def _merge(
+    old: Float[np.ndarray, "4 M"],
+    new: Float[np.ndarray, "4 M"],
+    out: Float[np.ndarray, "4 M"],
+    n_old: int,
+    n_new: int,
+    behind: int,
+    order: int,
+) -> None:
     """Blocks `new` that end at i, joined by the blocks `old` that end at i - behind."""
     n = n_old + n_new
     a, b = n_old / n, n_new / n
@@ -190,79 +197,11 @@ def rolling_moment(x: Float[np.ndarray, " T"], window: int, order: int) -> Float
     result = np.full(len(x), np.nan)
     for t in range(window - 1, len(x)):
         mean, second = sums[0, t], sums[1, t]
-        if second > _NOISE * (second + window * mean * mean):
+        if second > NOISE * (second + window * mean * mean):
             result[t] = (sums[order - 1, t] / window) / (second / window) ** (order / 2)
         elif np.isfinite(second):
             result[t] = 3.0 if order == 4 else 0.0
     return result
-
-
-@numba.njit(cache=True)
-@no_type_check
-def comoments(
-    x: Float[np.ndarray, " T"], y: Float[np.ndarray, " T"], window: int
-) -> Float[np.ndarray, "3 T"]:
-    """Sums of squared deviations of x, of y, and of their products.
-
-    Exactly 0 for a side whose deviations are rounding errors.
-    """
-    n = len(x)
-    out = np.full((3, n), np.nan)
-    for start in range(window - 1, n, _CHUNK):
-        stop = min(start + _CHUNK, n)
-        m = stop - start + window - 1
-        level, other, total = np.zeros((5, m)), np.zeros((5, m)), np.zeros((5, m))
-        level[0] = x[start - window + 1 : stop]
-        level[1] = y[start - window + 1 : stop]
-        taken, size = 0, 1
-        while size <= window:
-            if window & size:
-                _join(level, total, total, size, taken, taken)
-                taken += size
-            _join(level, level, other, size, size, size)
-            level, other = other, level
-            size *= 2
-        for i in range(window - 1, m):
-            t = start + i - window + 1
-            xx, yy, xy = total[2, i], total[3, i], total[4, i]
-            if xx <= _NOISE * (xx + window * total[0, i] ** 2):
-                xx, xy = 0.0, xy * 0.0  # a NaN of the other side stays one
-            if yy <= _NOISE * (yy + window * total[1, i] ** 2):
-                yy, xy = 0.0, xy * 0.0
-            out[0, t], out[1, t], out[2, t] = xx, yy, xy
-    return out
-
-
-@numba.njit(cache=True)
-@no_type_check
-def _join(old, new, out, n_old, n_new, behind):
-    """Like `_merge`, for the means, squares and products of two columns."""
-    n = n_old + n_new
-    a, weight = n_old / n, n_old * (n_new / n)
-    for i in range(out.shape[1] - 1, behind - 1, -1):
-        j = i - behind
-        dx, dy = old[0, j] - new[0, i], old[1, j] - new[1, i]
-        out[0, i] = new[0, i] + dx * a
-        out[1, i] = new[1, i] + dy * a
-        out[2, i] = old[2, j] + new[2, i] + dx * dx * weight
-        out[3, i] = old[3, j] + new[3, i] + dy * dy * weight
-        out[4, i] = old[4, j] + new[4, i] + dx * dy * weight
-
-
-def rolling_correlation(
-    x: Float[np.ndarray, " T"], y: Float[np.ndarray, " T"], window: int
-) -> Float[np.ndarray, " T"]:
-    """Pearson correlation in [-1, 1]; 0 where either side has no variation."""
-    xx, yy, xy = comoments(x, y, window)
-    return np.clip(ratio(xy, np.sqrt(xx) * np.sqrt(yy), otherwise=0.0), -1.0, 1.0)
-
-
-def rolling_beta(
-    x: Float[np.ndarray, " T"], y: Float[np.ndarray, " T"], window: int
-) -> Float[np.ndarray, " T"]:
-    """Least-squares slope of x on y; 0 where either side has no variation."""
-    _, yy, xy = comoments(x, y, window)
-    return ratio(xy, yy, otherwise=0.0)
 
 
 @numba.njit(cache=True)
@@ -296,8 +235,8 @@ def rolling_drawdown(close: Float[np.ndarray, " T"], window: int) -> Float[np.nd
     """Deepest fall from a peak to a later low inside the window, as a share of the peak; <= 0."""
     n = len(close)
     result = np.full(n, np.nan)
-    for start in range(window - 1, n, _CHUNK):
-        part = close[start - window + 1 : min(start + _CHUNK, n)]
+    for start in range(window - 1, n, CHUNK):
+        part = close[start - window + 1 : min(start + CHUNK, n)]
         # Peak, trough and deepest fall of each block, and of the part of the window covered so far.
         top, bottom, fall = part.copy(), part.copy(), np.zeros_like(part)
         low, deepest = part.copy(), np.zeros_like(part)
