@@ -196,15 +196,18 @@ def _hurst(close: Column, *, window: int, boxes: Sequence[int]) -> Column:
     slopes = (sizes - sizes.mean()) / np.sum((sizes - sizes.mean()) ** 2)
     result = np.zeros(len(close))
     for box, slope in zip(boxes, slopes, strict=True):
-        tt, yy, ty = comoments(time, price, box)
-        rest = np.maximum(yy - ty * ty / np.where(tt > 0, tt, 1.0), 0.0)
-        # Rounding errors of a line that fits are not fluctuations.
-        rest = np.where(rest < 1e-12 * yy, 0.0, rest) / box
-        count = window // box
-        variance = rolling_sum(rest, count, box) / count
+        variance = _fluctuation(price, time, box=box, boxes=window // box)
         result += slope * 0.5 * np.log(np.where(variance > 0, variance, 1.0))
         result[variance == 0] = np.inf
     return np.where(np.isinf(result), 0.5, result)
+
+
+def _fluctuation(price: Column, time: Column, *, box: int, boxes: int) -> Column:
+    """Mean square distance from the line through each box, over the boxes that end at t."""
+    tt, yy, ty = comoments(time, price, box)
+    rest = np.maximum(yy - ty * ty / tt, 0.0)
+    rest[rest < 1e-12 * yy] = 0.0  # rounding errors of a line that fits are not fluctuations
+    return np.asarray(rolling_sum(rest, boxes, box) / (box * boxes))
 
 
 def _variance_ratio_z(close: Column, *, q: int, window: int) -> Column:

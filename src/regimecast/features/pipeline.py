@@ -261,8 +261,8 @@ class FeaturePipeline:
                 owner[feature.name] = name
 
 
-_BLOCK = 16
-"""Columns that are held twice at a time: as many single-precision values as fill a cache line."""
+_BLOCK = 4
+"""Columns that are held twice at a time; one at a time would walk through the table too often."""
 
 
 def _blocks(

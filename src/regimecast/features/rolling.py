@@ -119,10 +119,10 @@ def rolling_min(x: Float[np.ndarray, " T"], window: int) -> Float[np.ndarray, " 
 
 @numba.njit(cache=True)
 @no_type_check
-def _central(x: Float[np.ndarray, " T"], window: int, order: int) -> Float[np.ndarray, "4 T"]:
-    """Mean and sums of the 2nd to 4th powers of the deviations from it, up to `order`."""
+def _central(x: Float[np.ndarray, " T"], window: int, order: int) -> Float[np.ndarray, "3 T"]:
+    """Mean, and sums of squares and of powers `order` of deviations from it; for 2 squares alone."""
     n = len(x)
-    out = np.full((4, n), np.nan)
+    out = np.full((1 if order == 2 else 3, n), np.nan)
     for start in range(window - 1, n, CHUNK):
         stop = min(start + CHUNK, n)
         m = stop - start + window - 1
@@ -137,7 +137,10 @@ def _central(x: Float[np.ndarray, " T"], window: int, order: int) -> Float[np.nd
             _merge(level, level, other, size, size, size, order)
             level, other = other, level
             size *= 2
-        out[:, start:stop] = total[:, window - 1 :]
+        if order > 2:
+            out[0, start:stop] = total[0, window - 1 :]
+            out[2, start:stop] = total[order - 1, window - 1 :]
+        out[0 if order == 2 else 1, start:stop] = total[1, window - 1 :]
     return out
 
 
@@ -183,7 +186,7 @@ def _merge(
 @no_type_check
 def rolling_std(x: Float[np.ndarray, " T"], window: int) -> Float[np.ndarray, " T"]:
     """Standard deviation with divisor window - 1; 0 without variation."""
-    return np.sqrt(_central(x, window, 2)[1] / (window - 1))
+    return np.sqrt(_central(x, window, 2)[0] / (window - 1))
 
 
 @numba.njit(cache=True)
@@ -198,7 +201,7 @@ def rolling_moment(x: Float[np.ndarray, " T"], window: int, order: int) -> Float
     for t in range(window - 1, len(x)):
         mean, second = sums[0, t], sums[1, t]
         if second > NOISE * (second + window * mean * mean):
-            result[t] = (sums[order - 1, t] / window) / (second / window) ** (order / 2)
+            result[t] = (sums[2, t] / window) / (second / window) ** (order / 2)
         elif np.isfinite(second):
             result[t] = 3.0 if order == 4 else 0.0
     return result
