@@ -75,7 +75,10 @@ def rolling_correlation(
 ) -> Float[np.ndarray, " T"]:
     """Pearson correlation in [-1, 1]; 0 where either side has no variation."""
     xx, yy, xy = comoments(x, y, window)
-    return np.clip(ratio(xy, np.sqrt(xx) * np.sqrt(yy), otherwise=0.0), -1.0, 1.0)
+    size = np.sqrt(xx, out=xx)  # in place: columns of minute bars are large
+    size *= np.sqrt(yy, out=yy)
+    result = ratio(xy, size, otherwise=0.0)
+    return np.clip(result, -1.0, 1.0, out=result)
 
 
 def rolling_beta(

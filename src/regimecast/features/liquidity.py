@@ -173,17 +173,23 @@ def _roll(close: Column, window: int) -> Column:
 
 def _corwin_schultz(high: Column, low: Column, close: Column, window: int) -> Column:
     spread = np.full(len(close), np.nan)
-    # A bar that opened with a gap is moved back to the close before.
-    gap = np.maximum(low[1:] - close[:-1], 0.0) + np.minimum(high[1:] - close[:-1], 0.0)
-    top, bottom = high[1:] - gap, low[1:] - gap
-    sound = (top > 0) & (bottom > 0)  # not so where a source has the high below the low
-    top, bottom = np.where(sound, top, close[1:]), np.where(sound, bottom, close[1:])
+    top, bottom = _moved_back(high, low, close)
     beta = np.log(high[:-1] / low[:-1]) ** 2 + np.log(top / bottom) ** 2
     gamma = np.log(np.maximum(high[:-1], top) / np.minimum(low[:-1], bottom)) ** 2
     scale = 3.0 - 2.0 * np.sqrt(2.0)
     alpha = (np.sqrt(2.0 * beta) - np.sqrt(beta)) / scale - np.sqrt(gamma / scale)
     spread[1:] = 2.0 * np.tanh(np.maximum(alpha, 0.0) / 2.0)  # 2 (e^α - 1) / (1 + e^α)
     return np.asarray(rolling_mean(spread, window))
+
+
+def _moved_back(
+    high: Column, low: Column, close: Column
+) -> tuple[Float[np.ndarray, " T-1"], Float[np.ndarray, " T-1"]]:
+    """Highs and lows from the second bar on, less the gap to the close before."""
+    gap = np.maximum(low[1:] - close[:-1], 0.0) + np.minimum(high[1:] - close[:-1], 0.0)
+    top, bottom = high[1:] - gap, low[1:] - gap
+    sound = (top > 0) & (bottom > 0)  # not so where a source has the high below the low
+    return np.where(sound, top, close[1:]), np.where(sound, bottom, close[1:])
 
 
 def _abdi_ranaldo(high: Column, low: Column, close: Column, window: int) -> Column:

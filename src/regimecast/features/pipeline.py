@@ -261,7 +261,7 @@ class FeaturePipeline:
                 owner[feature.name] = name
 
 
-_BLOCK = 4
+_BLOCK = 2
 """Columns that are held twice at a time; one at a time would walk through the table too often."""
 
 

@@ -120,7 +120,7 @@ def rolling_min(x: Float[np.ndarray, " T"], window: int) -> Float[np.ndarray, " 
 @numba.njit(cache=True)
 @no_type_check
 def _central(x: Float[np.ndarray, " T"], window: int, order: int) -> Float[np.ndarray, "3 T"]:
-    """Mean, and sums of squares and of powers `order` of deviations from it; for 2 squares alone."""
+    """Mean, and sums of squares and of powers `order` of deviations; squares alone for 2."""
     n = len(x)
     out = np.full((1 if order == 2 else 3, n), np.nan)
     for start in range(window - 1, n, CHUNK):
