@@ -2,7 +2,7 @@
 
 The functions exported here label the bars of one asset, given as arrays, and weigh the labels. They
 need no panel and no config. A label is `INCOMPLETE` until the bars it reads are there, and does not
-change when bars are appended.
+change when bars are appended. `IncrementalLabeler` keeps such labels on disk and goes on from them.
 """
 
 from regimecast.data.overlap import average_uniqueness, concurrency
@@ -11,6 +11,14 @@ from regimecast.labels.barriers import TripleBarrierLabels, triple_barrier
 from regimecast.labels.base import INCOMPLETE
 from regimecast.labels.bootstrap import sequential_bootstrap
 from regimecast.labels.cusum import cusum_events
+from regimecast.labels.incremental import (
+    Delta,
+    DeltaDetector,
+    IncrementalLabeler,
+    LabelRule,
+    LabelUpdate,
+    format_delta_summary,
+)
 from regimecast.labels.meta import meta_labels
 from regimecast.labels.trends import TrendLabels, trend_scanning
 from regimecast.labels.widths import (
@@ -24,6 +32,11 @@ from regimecast.labels.widths import (
 __all__ = [
     "INCOMPLETE",
     "BarrierWidths",
+    "Delta",
+    "DeltaDetector",
+    "IncrementalLabeler",
+    "LabelRule",
+    "LabelUpdate",
     "TrendLabels",
     "TripleBarrierLabels",
     "atr_barriers",
@@ -31,6 +44,7 @@ __all__ = [
     "average_uniqueness",
     "concurrency",
     "cusum_events",
+    "format_delta_summary",
     "meta_labels",
     "percentage_barriers",
     "return_attribution",

@@ -121,6 +121,7 @@ def average_true_range(
     close: Float[np.ndarray, " T"],
     *,
     window: int,
+    start: float = np.nan,
 ) -> Float[np.ndarray, " T"]:
     """Wilder's average true range in units of the price, known at each close.
 
@@ -128,6 +129,14 @@ def average_true_range(
     1 / `window` of the difference from there on (Wilder 1978, New Concepts in Technical Trading
     Systems), as TA-Lib does. A value never quite forgets the start of the series. A missing price
     starts it anew.
+
+    Args:
+        high: highs.
+        low: lows.
+        close: closes.
+        window: bars of the average.
+        start: the average at the first bar, where these bars go on from others; from there on the
+            result is what all bars together give, to the last bit.
 
     Raises:
         DataError: lengths differ.
@@ -143,6 +152,7 @@ def average_true_range(
         np.ascontiguousarray(low, dtype=np.float64),
         np.ascontiguousarray(close, dtype=np.float64),
         int(window),
+        float(start),
     )
 
 
@@ -164,10 +174,15 @@ def _average_true_range(
     low: Float[np.ndarray, " T"],
     close: Float[np.ndarray, " T"],
     window: int,
+    start: float,
 ) -> Float[np.ndarray, " T"]:
     result = np.full(len(close), np.nan)
     known = 0
     average = 0.0
+    if len(close) and not np.isnan(start):
+        known = window
+        average = start
+        result[0] = start
     for t in range(1, len(close)):
         if np.isnan(high[t]) or np.isnan(low[t]) or np.isnan(close[t - 1]):
             known = 0
