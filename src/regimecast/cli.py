@@ -262,12 +262,21 @@ def models() -> None:
     show_models()
 
 
-@app.command(epilog="Example: regimecast features")
-def features() -> None:
-    """List every default feature with its lookback, inputs, units and source."""
+@app.command(epilog="Example: regimecast features --set full")
+def features(
+    chosen: Annotated[
+        str | None,
+        typer.Option(
+            "--set",
+            help="core, standard, full, a family, or a list such as [trend,calendar]; "
+            "those of the default config if not given.",
+        ),
+    ] = None,
+) -> None:
+    """List features with their version, lookback, inputs, units and source."""
     from regimecast.summary import show_features
 
-    show_features()
+    show_features(chosen)
 
 
 def _complain(message: str) -> None:

@@ -147,21 +147,22 @@ def show_models() -> None:
     )
 
 
-def show_features() -> None:
-    """Every feature of the default config."""
+def show_features(chosen: str | None = None) -> None:
+    """Every feature of the default config, or of a set or family by its name."""
     from regimecast.experiment import compose
     from regimecast.features.pipeline import FeaturePipeline
 
-    config = compose()
+    config = compose() if chosen is None else compose(f"features={chosen}")
     pipeline = FeaturePipeline(config["features"], missing=config["missing_features"])
     frame = pipeline.table()
+    frame["version"] = frame["version"].str[:8]
     title = f"{len(frame)} features, version {pipeline.version[:12]}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     for heading in frame.columns:
         table.add_column(
             heading,
             justify="right" if heading == "lookback" else "left",
-            no_wrap=heading in {"family", "name", "lookback"},
+            no_wrap=heading in {"family", "name", "version", "lookback"},
         )
     for row in frame.itertuples(index=False):
         table.add_row(*(str(value) for value in row))

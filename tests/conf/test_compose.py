@@ -58,8 +58,18 @@ WHOLE = {"experiment", "debug"}
 GIVEN = {"spec", "loss"}
 """Parameters that the code adds, not the config."""
 
+
+def content(path: Path) -> dict[str, Any]:
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert isinstance(config, dict)
+    return config
+
+
 YAMLS = sorted(config_folder().glob("*/*.yaml"))
-COMPONENTS = [path for path in YAMLS if path.parent.name in {**ONE, **MANY}]
+SETS = [path for path in YAMLS if path.parent.name in MANY and "defaults" in content(path)]
+"""Choices of several components of a group, with parameters of their own."""
+
+COMPONENTS = [path for path in YAMLS if path.parent.name in {**ONE, **MANY} and path not in SETS]
 
 
 def name_of(path: Path) -> str:
@@ -74,12 +84,6 @@ def composed(*overrides: str) -> dict[str, Any]:
     for key in OmegaConf.missing_keys(config):
         OmegaConf.update(config, key, "select 1")  # may be a query
     return plain(config)
-
-
-def content(path: Path) -> dict[str, Any]:
-    config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    assert isinstance(config, dict)
-    return config
 
 
 def parameters(path: Path) -> tuple[dict[str, Any], dict[str, inspect.Parameter]]:
@@ -102,7 +106,7 @@ def test_every_group_is_known_here():
 
 @pytest.mark.parametrize("group", [*ONE, *MANY])
 def test_every_name_has_a_yaml_and_every_yaml_a_name(group: str):
-    yamls = {path.stem for path in YAMLS if path.parent.name == group}
+    yamls = {path.stem for path in YAMLS if path.parent.name == group and path not in SETS}
     assert yamls == set({**ONE, **MANY}[group].available())
 
 
@@ -121,14 +125,16 @@ GOES_WITH = {
 @pytest.mark.parametrize("path", YAMLS, ids=name_of)
 def test_it_composes_into_parts(path: Path):
     group = path.parent.name
-    option = f"[{path.stem}]" if group in MANY else path.stem
+    option = f"[{path.stem}]" if group in MANY and path not in SETS else path.stem
     config = composed(f"{group}={option}", *GOES_WITH.get(f"{group}/{path.stem}", ()))
     assert set(config) == set(TOP_LEVEL)
     assembly = Assembly.from_config(config, trains=False)  # a GPU need not be here
     assert assembly.config is config
     if group in ONE:
         assert config[group]["name"] == path.stem
-    if group in MANY:
+    if path in SETS:
+        assert list(config[group]) == content(path)["defaults"][:-1]
+    elif group in MANY:
         assert list(config[group]) == [path.stem]
 
 

@@ -26,16 +26,16 @@ from regimecast.weighting.base import SamplingRegistry, WeightingRegistry
 from tests.contracts.builders import learnable_panel, packaged
 from tests.data.panels import OHLCV
 
-BARS = 700
-LATE, GONE = 180, 620
+BARS = 848
+LATE, GONE = 330, 768
 """The second asset's first bar and the bar after its last."""
 
 CUTS = {
-    "before the second asset": 175,
+    "before the second asset": 325,
     "at its first bar": LATE,
-    "in training": 390,
-    "in the test part": 600,
-    "after its last bar": 660,
+    "in training": 540,
+    "in the test part": 750,
+    "after its last bar": 808,
     "at the last bar but one": BARS - 2,
     "at the end": BARS - 1,
 }
@@ -181,7 +181,7 @@ def test_what_follows_is_in_the_windows_of_a_scheduled_column() -> None:
 @pytest.mark.parametrize("name", RegimeRegistry.available())
 def test_regimes_keep_their_codes(name: str, kind: str) -> None:
     bars = panel(kind, known_ahead=False)
-    fitted = labeller(name).fit(bars, Interval(bars.time[0], bars.time[400]))
+    fitted = labeller(name).fit(bars, Interval(bars.time[0], bars.time[550]))
     codes = fitted.label(bars)
     assert len(np.unique(codes)) > 2
     for cut in CUTS:
@@ -192,7 +192,7 @@ def test_regimes_keep_their_codes(name: str, kind: str) -> None:
 @pytest.mark.parametrize("name", RegimeRegistry.available())
 def test_regimes_learn_nothing_from_later_bars(name: str) -> None:
     bars = panel("daily", known_ahead=False)
-    interval = Interval(bars.time[0], bars.time[400])
+    interval = Interval(bars.time[0], bars.time[550])
     fitted = labeller(name).fit(bars, interval).state()
     later = bars.time > interval.end
     other = replace(bars, values=np.where(later[:, None], bars.values * 1.5, bars.values))

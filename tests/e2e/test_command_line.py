@@ -64,6 +64,15 @@ def test_features_lists_lookback_units_and_source(command: Callable[..., Ended])
     assert "Wilder" in text
 
 
+def test_features_of_a_set(command: Callable[..., Ended]):
+    assert "pattern_morningstar" not in command("features").out
+    text = command("features", "--set", "full").out
+    assert "pattern_morningstar" in text
+    ended = command("features", "--set", "ful")
+    assert ended.code != 0
+    assert "Did you mean 'full'?" in ended.err
+
+
 @pytest.mark.parametrize(
     ("overrides", "expected"),
     [

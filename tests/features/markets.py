@@ -8,7 +8,7 @@ import yaml
 from arch.data import sp500
 
 from regimecast.core.config import config_folder
-from regimecast.data.panel import Panel
+from regimecast.data.panel import Column, Panel
 from tests.data.panels import OHLCV
 
 PRICES = ("open", "high", "low", "close")
@@ -34,6 +34,17 @@ def sp500_panel(rows: int) -> Panel:
         assets=("SP500",),
         frequency="1D",
         calendar="XNYS",
+    )
+
+
+def with_vix(panel: Panel) -> Panel:
+    """The panel with a volatility index that crosses every usual threshold."""
+    noise = np.random.default_rng(5).normal(0.0, 0.08, panel.n_rows)
+    vix = 20.0 * np.exp(0.6 * np.sin(np.arange(panel.n_rows) / 25.0) + noise)
+    return replace(
+        panel,
+        values=np.column_stack([panel.values, vix]),
+        columns=(*panel.columns, Column("vix")),
     )
 
 

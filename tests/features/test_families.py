@@ -6,10 +6,16 @@ import numpy as np
 import pytest
 
 from regimecast.core.errors import ConfigError
-from regimecast.features.base import CalendarFeatures, Feature, FeatureRegistry
+from regimecast.features.base import (
+    AssetFeatures,
+    CalendarFeatures,
+    CrossAssetFeatures,
+    Feature,
+    FeatureRegistry,
+)
 from regimecast.features.pipeline import FeaturePipeline
 from tests.data.panels import random_panel
-from tests.features.markets import PRICES, changed, only, packaged, sp500_panel, times
+from tests.features.markets import PRICES, changed, only, packaged, sp500_panel, times, with_vix
 
 PAST = [
     name
@@ -17,6 +23,8 @@ PAST = [
     if not issubclass(FeatureRegistry.get(name), CalendarFeatures)
 ]
 KNOWN = [name for name in FeatureRegistry.available() if name not in PAST]
+OWN = [name for name in PAST if issubclass(FeatureRegistry.get(name), AssetFeatures)]
+RELATED = [name for name in PAST if issubclass(FeatureRegistry.get(name), CrossAssetFeatures)]
 
 
 def pipeline(name):
@@ -25,7 +33,7 @@ def pipeline(name):
 
 def panel_for(name):
     """Real bars, or where a family relates assets, assets that start on different days."""
-    return random_panel(320, 400, 260) if name == "cross_asset" else sp500_panel(400)
+    return random_panel(320, 400, 260) if name in RELATED else with_vix(sp500_panel(400))
 
 
 @pytest.mark.parametrize("name", FeatureRegistry.available())
@@ -88,15 +96,15 @@ def test_warm_up_is_exactly_the_declared_lookback(name):
         for column, feature in enumerate(table.features):
             finite = np.isfinite(values[:, column])
             assert not finite[: feature.lookback].any(), feature.name
-            if name == "cross_asset":  # an asset may start before there is a market
+            if name in RELATED:  # an asset may start before there is a market
                 continue
             assert finite[feature.lookback :].all(), feature.name
 
 
-@pytest.mark.parametrize("name", [name for name in PAST if name != "cross_asset"])
+@pytest.mark.parametrize("name", OWN)
 def test_a_value_reads_no_more_than_its_lookback(name):
     """Finite windows: bars before the lookback count nothing. Recursive filters: about 1 %."""
-    panel = sp500_panel(500)
+    panel = with_vix(sp500_panel(500))
     table = pipeline(name).compute(panel)
     spread = np.nanstd(table.values, axis=0)
     for column, feature in enumerate(table.features):
@@ -136,8 +144,8 @@ def test_the_unit_of_the_volume_does_not_matter(name):
 @pytest.mark.parametrize("volume", [0.0, 7.3])
 @pytest.mark.parametrize("name", PAST)
 def test_a_price_that_stands_still_gives_finite_values(name, price, volume):
-    panel = random_panel(300, 300)
-    panel = changed(panel, **dict.fromkeys(PRICES, price), volume=volume)
+    panel = with_vix(random_panel(300, 300))
+    panel = changed(panel, **dict.fromkeys(PRICES, price), volume=volume, vix=20.0)
     table = pipeline(name).compute(panel)
     for column, feature in enumerate(table.features):
         values = table.values[: panel.rows(0).stop][feature.lookback :, column]
@@ -147,18 +155,18 @@ def test_a_price_that_stands_still_gives_finite_values(name, price, volume):
 
 @pytest.mark.parametrize("name", PAST)
 def test_no_bars_and_few_bars_give_nan_never_an_error(name):
-    table = pipeline(name).compute(random_panel(1, 2, 5))
+    table = pipeline(name).compute(with_vix(random_panel(1, 2, 5)))
     assert len(table.values) == 8
     for column, feature in enumerate(table.features):
         if feature.lookback >= 5:
             assert np.isnan(table.values[:, column]).all()
-    nothing = random_panel(5, 5)
+    nothing = with_vix(random_panel(5, 5))
     assert pipeline(name).compute(nothing.until(np.datetime64("1990-01-01"))).values.shape[0] == 0
 
 
-@pytest.mark.parametrize("name", [name for name in PAST if name != "cross_asset"])
+@pytest.mark.parametrize("name", OWN)
 def test_a_missing_bar_blanks_what_needs_it_and_nothing_else(name):
-    panel = random_panel(500, 500)
+    panel = with_vix(random_panel(500, 500))
     row = 300
     for column in panel.names:
         holed = changed(

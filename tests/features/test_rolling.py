@@ -6,12 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from regimecast.features.comovement import rolling_beta, rolling_correlation
 from regimecast.features.rolling import (
     exponential_mean,
     log_return,
     ratio,
-    rolling_beta,
-    rolling_correlation,
     rolling_drawdown,
     rolling_mean,
     rolling_moment,

@@ -15,19 +15,15 @@ from jaxtyping import Float, Int
 
 from regimecast.data.panel import Panel
 from regimecast.features.base import CrossAssetFeatures, Feature, FeatureRegistry
+from regimecast.features.comovement import rolling_beta, rolling_correlation
 from regimecast.features.indicators import check_bars
-from regimecast.features.rolling import (
-    log_return,
-    rolling_beta,
-    rolling_correlation,
-    rolling_mean,
-)
+from regimecast.features.rolling import log_return, rolling_mean
 
-__all__ = ["RelativeFeatures"]
+__all__ = ["Moves", "RelativeFeatures", "market_moves"]
 
 
 @dataclass(frozen=True)
-class _Moves:
+class Moves:
     """One asset's bars beside what the market did during each."""
 
     own: Float[np.ndarray, " T"]
@@ -41,7 +37,7 @@ class _Moves:
 @dataclass(frozen=True)
 class _Relation:
     feature: Feature
-    function: Callable[[_Moves], np.ndarray]
+    function: Callable[[Moves], np.ndarray]
 
 
 @FeatureRegistry.register("cross_asset")
@@ -79,7 +75,7 @@ class RelativeFeatures(CrossAssetFeatures):
         table = np.full((panel.n_rows, len(relations)), np.nan)
         if panel.n_rows == 0:
             return table
-        for asset, moves in enumerate(_moves(panel)):
+        for asset, moves in enumerate(market_moves(panel)):
             rows = panel.rows(asset)
             for column, relation in enumerate(relations):
                 first = rows.start + relation.feature.lookback
@@ -129,7 +125,7 @@ class RelativeFeatures(CrossAssetFeatures):
         )
 
 
-def _moves(panel: Panel) -> list[_Moves]:
+def market_moves(panel: Panel) -> list[Moves]:
     """Moves of every asset, from closes as known at each bar."""
     close = panel.available("close")
     close = np.where(close > 0, close, np.nan)
@@ -151,7 +147,7 @@ def _moves(panel: Panel) -> list[_Moves]:
         present = np.zeros(len(moments))
         present[at[rows]] = traded[rows]
         others = _others(counts - present, sums - mine, at[rows])
-        moves.append(_Moves(own[rows], others, spread[at[rows]]))
+        moves.append(Moves(own[rows], others, spread[at[rows]]))
     return moves
 
 
@@ -184,17 +180,17 @@ def _latest(values: Float[np.ndarray, " U"]) -> Float[np.ndarray, " U"]:
     return values[np.maximum.accumulate(known)]
 
 
-def _strength(moves: _Moves, window: int) -> np.ndarray:
+def _strength(moves: Moves, window: int) -> np.ndarray:
     return np.asarray(window * rolling_mean(moves.own - moves.others, window))
 
 
-def _correlation(moves: _Moves, window: int) -> np.ndarray:
+def _correlation(moves: Moves, window: int) -> np.ndarray:
     return rolling_correlation(moves.own, moves.others, window)
 
 
-def _beta(moves: _Moves, window: int) -> np.ndarray:
+def _beta(moves: Moves, window: int) -> np.ndarray:
     return rolling_beta(moves.own, moves.others, window)
 
 
-def _dispersion(moves: _Moves, window: int) -> np.ndarray:
+def _dispersion(moves: Moves, window: int) -> np.ndarray:
     return np.asarray(rolling_mean(moves.spread, window))

@@ -6,8 +6,9 @@ A stretch starts with the column's declared lookback as warm-up, which is blanke
 """
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import cache, cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -38,10 +39,7 @@ class IndicatorFamily(AssetFeatures):
 
     def features(self) -> tuple[Feature, ...]:
         """Declarations in the order of `indicators`."""
-        return tuple(
-            Feature(*(getattr(indicator, field.name) for field in fields(Feature)))
-            for indicator in self.indicators()
-        )
+        return self._declared
 
     def compute(self, bars: Bars) -> Float[np.ndarray, "T F"]:
         """Columns known at the close of each bar.
@@ -49,21 +47,43 @@ class IndicatorFamily(AssetFeatures):
         NaN for `lookback` bars from the start and from each bar that misses an input. A price that
         is not positive, or a negative volume, counts as missing.
         """
-        indicators = self.indicators()
-        length = len(next(iter(bars.values())))
-        table = np.full((length, len(indicators)), np.nan)
-        present = {name: _present(name, values) for name, values in bars.items()}
-        stretches = {
-            inputs: _stretches(np.logical_and.reduce([present[name] for name in inputs]))
-            for inputs in {indicator.inputs for indicator in indicators}
-        }
-        for column, indicator in enumerate(indicators):
-            warm_up = indicator.lookback
-            for rows in stretches[indicator.inputs]:
-                if rows.stop - rows.start > warm_up:
-                    values = indicator.function(*(bars[name][rows] for name in indicator.inputs))
-                    table[rows.start + warm_up : rows.stop, column] = values[warm_up:]
+        table = np.empty((len(next(iter(bars.values()))), len(self._indicators)))
+        for index, column in enumerate(self.columns(bars, range(len(self._indicators)))):
+            table[:, index] = column
         return table
+
+    def columns(self, bars: Bars, chosen: Sequence[int]) -> Iterator[Float[np.ndarray, " T"]]:
+        """The chosen columns of `compute`, one after the other."""
+        length = len(next(iter(bars.values())))
+        stretches: dict[tuple[str, ...], list[slice]] = {}
+        for index in chosen:
+            indicator = self._indicators[index]
+            inputs, warm_up = indicator.inputs, indicator.lookback
+            if inputs not in stretches:
+                present = [_present(name, bars[name]) for name in inputs]
+                stretches[inputs] = _stretches(np.logical_and.reduce(present))
+            column = np.full(length, np.nan)
+            if warm_up == 0 and len(stretches[inputs]) > 1:
+                # Nothing before a bar is read: all stretches at once, however short they are.
+                usable = np.concatenate([np.arange(r.start, r.stop) for r in stretches[inputs]])
+                column[usable] = indicator.function(*(bars[name][usable] for name in inputs))
+            else:
+                for rows in stretches[inputs]:
+                    if rows.stop - rows.start > warm_up:
+                        values = indicator.function(*(bars[name][rows] for name in inputs))
+                        column[rows.start + warm_up : rows.stop] = values[warm_up:]
+            yield column
+
+    @cached_property
+    def _indicators(self) -> tuple[Indicator, ...]:
+        return self.indicators()
+
+    @cached_property
+    def _declared(self) -> tuple[Feature, ...]:
+        return tuple(
+            Feature(*(getattr(indicator, field.name) for field in fields(Feature)))
+            for indicator in self._indicators
+        )
 
 
 def _present(name: str, values: Float[np.ndarray, " T"]) -> Bool[np.ndarray, " T"]:
@@ -81,6 +101,7 @@ def _stretches(usable: Bool[np.ndarray, " T"]) -> list[slice]:
     return [slice(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
 
 
+@cache
 def memory(*alphas: float) -> int:
     """Bars until a cascade of exponential filters gives everything older less than 1 % weight.
 

@@ -4,23 +4,19 @@ The one place that meets real data's gaps: columns a source does not have, value
 finite, panels of a single asset. Families stay pure functions of bars.
 """
 
-import inspect
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
-import talib
 from jaxtyping import Float, Shaped
 
 from regimecast.core.errors import ConfigError, DataError
 from regimecast.core.hashing import hash_json
-from regimecast.data import calendars
 from regimecast.data.panel import Panel
-from regimecast.features import exchange, indicators, rolling
 from regimecast.features.base import (
     AssetFeatures,
     CalendarFeatures,
@@ -29,6 +25,8 @@ from regimecast.features.base import (
     FeatureFamily,
     FeatureRegistry,
 )
+from regimecast.features.indicators import IndicatorFamily
+from regimecast.features.versions import code_of, feature_version
 
 __all__ = ["FeaturePipeline", "FeatureTable"]
 
@@ -107,20 +105,27 @@ class FeaturePipeline:
         Raises:
             DataError: a feature needs a column that the panel lacks and `missing` is ``error``.
         """
-        parts: list[Float[np.ndarray, "R F"]] = []
+        declarations = self.declarations(panel)
+        # Filled in place, a few columns at a time: the table is most of what a large panel needs.
+        values = np.empty((panel.n_rows, len(declarations)), dtype=np.float32)
+        first, infinite = 0, 0
         for name in self._past(panel):
             family = self._families[name]
-            wanted = [self._supported(panel, name, feature) for feature in family.features()]
-            if any(wanted):
-                parts.append(_compute(family, panel)[:, wanted])
+            wanted = [
+                column
+                for column, feature in enumerate(family.features())
+                if self._supported(panel, name, feature)
+            ]
+            for rows, columns, block in _blocks(family, panel, wanted):
+                bad = np.isinf(block)
+                infinite += int(bad.sum())
+                block[bad] = np.nan
+                values[rows, first + columns.start : first + columns.stop] = block
+            first += len(wanted)
         self._report_left_out(panel)
-        empty = np.empty((panel.n_rows, 0), dtype=np.float32)
-        values = np.concatenate([empty, *parts], axis=1)
-        infinite = np.isinf(values)
-        if infinite.any():
-            _log.warning("%d infinite feature values became NaN", int(infinite.sum()))
-            values[infinite] = np.nan
-        return FeatureTable(values, self.declarations(panel))
+        if infinite:
+            _log.warning("%d infinite feature values became NaN", infinite)
+        return FeatureTable(values, declarations)
 
     def known(self, time: Shaped[np.ndarray, " T"], calendar: str) -> Float[np.ndarray, "T Fk"]:
         """Calendar features of any times, past or to come, as float32.
@@ -142,7 +147,7 @@ class FeaturePipeline:
 
     @cached_property
     def version(self) -> str:
-        """SHA-256 of the families' source code, parameters and declarations.
+        """SHA-256 of the families' code, parameters and declarations; see `feature_version`.
 
         Two pipelines of one version give the same values on the same panel (`Panel.content_hash`).
         """
@@ -150,27 +155,30 @@ class FeaturePipeline:
             {
                 "families": {
                     name: {
-                        "source": _source(family),
+                        "code": code_of(type(family)),
                         "parameters": self._parameters[name],
                         "features": [asdict(feature) for feature in family.features()],
                     }
                     for name, family in self._families.items()
                 },
                 "order": list(self._families),
-                "shared": [
-                    inspect.getsource(module)
-                    for module in (calendars, exchange, indicators, rolling)
-                ],
-                "talib": talib.__version__,
                 "missing": self._missing,
             }
         )
 
     def table(self) -> pd.DataFrame:
-        """One row per declared feature: family, name, lookback, inputs, units and source."""
-        columns = ["family", "name", "lookback", "inputs", "units", "source"]
+        """One row per declared feature: family, name, version and what it declares."""
+        columns = ["family", "name", "version", "lookback", "inputs", "units", "source"]
         rows = [
-            (name, f.name, f.lookback, " ".join(f.inputs), f.units, f.source)
+            (
+                name,
+                f.name,
+                feature_version(family, self._parameters[name], f),
+                f.lookback,
+                " ".join(f.inputs),
+                f.units,
+                f.source,
+            )
             for name, family in self._families.items()
             for f in family.features()
         ]
@@ -239,27 +247,56 @@ class FeaturePipeline:
                 owner[feature.name] = name
 
 
+_BLOCK = 2
+"""Columns that are held twice at a time; one at a time would walk through the table too often."""
+
+
+def _blocks(
+    family: FeatureFamily, panel: Panel, wanted: Sequence[int]
+) -> Iterator[tuple[slice, slice, Float[np.ndarray, "R F"]]]:
+    """Some columns of some rows as float32, with their places among the wanted columns."""
+    if not wanted:
+        return
+    if not isinstance(family, IndicatorFamily):
+        whole = _compute(family, panel)[:, list(wanted)]
+        yield slice(0, panel.n_rows), slice(0, len(wanted)), whole
+        return
+    inputs = _inputs(family, panel)
+    for asset in range(panel.n_assets):
+        rows = panel.rows(asset)
+        bars = {name: np.array(x[rows], dtype=np.float64, order="C") for name, x in inputs.items()}
+        for start in range(0, len(wanted), _BLOCK):
+            chosen = wanted[start : start + _BLOCK]
+            block = np.empty((len(chosen), rows.stop - rows.start), dtype=np.float32)
+            for place, column in enumerate(family.columns(bars, chosen)):
+                block[place] = _narrow(column)
+            yield rows, slice(start, start + len(chosen)), block.T
+
+
 def _compute(family: FeatureFamily, panel: Panel) -> Float[np.ndarray, "R F"]:
     """All columns of a family as float32; those whose inputs are absent are NaN."""
     if isinstance(family, CrossAssetFeatures):
         return _narrow(family.compute(panel))
     assert isinstance(family, AssetFeatures)
-    features = family.features()
-    inputs = sorted({column for feature in features for column in feature.inputs})
-    bars = {
-        column: np.ascontiguousarray(panel.available(column), dtype=np.float64)
-        if panel.has(column)
-        else np.full(panel.n_rows, np.nan)
-        for column in inputs
-    }
-    values = np.empty((panel.n_rows, len(features)), dtype=np.float32)
+    inputs = _inputs(family, panel)
+    values = np.empty((panel.n_rows, len(family.features())), dtype=np.float32)
     for asset in range(panel.n_assets):
         rows = panel.rows(asset)
-        values[rows] = _narrow(family.compute({name: x[rows] for name, x in bars.items()}))
+        bars = {name: np.array(x[rows], dtype=np.float64, order="C") for name, x in inputs.items()}
+        values[rows] = _narrow(family.compute(bars))
     return values
 
 
-def _narrow(values: Float[np.ndarray, "R F"]) -> Float[np.ndarray, "R F"]:
+def _inputs(family: FeatureFamily, panel: Panel) -> dict[str, Float[np.ndarray, " R"]]:
+    """Columns that a family reads, as known at each close; NaN where the panel lacks one."""
+    names = sorted({column for feature in family.features() for column in feature.inputs})
+    return {
+        name: panel.available(name) if panel.has(name) else np.full(panel.n_rows, np.nan)
+        for name in names
+    }
+
+
+def _narrow(values: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
     """float32; what it cannot hold becomes infinite and is counted later."""
     with np.errstate(over="ignore"):
         return values.astype(np.float32)
@@ -268,9 +305,3 @@ def _narrow(values: Float[np.ndarray, "R F"]) -> Float[np.ndarray, "R F"]:
 def _lag(panel: Panel, feature: Feature) -> int:
     """Bars that the latest of a feature's inputs becomes known late."""
     return max((panel.columns[panel.index(name)].lag for name in feature.inputs), default=0)
-
-
-def _source(family: FeatureFamily) -> str:
-    module = inspect.getmodule(type(family))
-    assert module is not None
-    return inspect.getsource(module)

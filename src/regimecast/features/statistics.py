@@ -9,11 +9,11 @@ from jaxtyping import Float
 
 from regimecast.core.errors import ConfigError
 from regimecast.features.base import FeatureRegistry
+from regimecast.features.comovement import rolling_correlation
 from regimecast.features.indicators import Indicator, IndicatorFamily, check_bars
 from regimecast.features.rolling import (
     log_return,
     ratio,
-    rolling_correlation,
     rolling_drawdown,
     rolling_mean,
     rolling_moment,

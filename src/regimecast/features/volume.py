@@ -13,14 +13,9 @@ from jaxtyping import Float
 
 from regimecast.core.errors import ConfigError
 from regimecast.features.base import FeatureRegistry
+from regimecast.features.comovement import rolling_correlation
 from regimecast.features.indicators import Indicator, IndicatorFamily, check_bars
-from regimecast.features.rolling import (
-    log_return,
-    ratio,
-    rolling_correlation,
-    rolling_mean,
-    rolling_std,
-)
+from regimecast.features.rolling import log_return, ratio, rolling_mean, rolling_std
 
 __all__ = ["VolumeFeatures"]
 

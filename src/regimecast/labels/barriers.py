@@ -16,10 +16,14 @@ from jaxtyping import Float, Int
 
 from regimecast.core.errors import ConfigError, DataError
 from regimecast.labels.base import INCOMPLETE
+from regimecast.labels.checks import check_prices, checked_entries
 
 __all__ = ["Tie", "TripleBarrierLabels", "triple_barrier"]
 
 Tie = Literal["lower", "upper"]
+
+_BLOCK = 8
+"""Bars that the search passes over at once where none of their prices reaches a barrier."""
 
 Distance = float | int | Float[np.ndarray, " D"]
 
@@ -77,17 +81,21 @@ def triple_barrier(
     _check_settings(horizon, cost_bps, tie)
     if (high is None) != (low is None):
         raise DataError("high and low go together; give both or neither")
-    bars = np.arange(len(close)) if entries is None else entries.astype(np.int64)
-    if len(bars) and not (bars.min() >= 0 and bars.max() < len(close)):
-        raise DataError(f"entries reach from {bars.min()} to {bars.max()}; bars: {len(close)}")
-    _check_prices("close", close, len(close))
+    bars = None if entries is None else checked_entries(entries, len(close))
+    check_prices("close", close, len(close))
     if high is not None and low is not None:
-        _check_prices("high", high, len(close))
-        _check_prices("low", low, len(close))
+        check_prices("high", high, len(close))
+        check_prices("low", low, len(close))
         if (high < low).any():
             row = int(np.flatnonzero(high < low)[0])
             raise DataError(f"high={high[row]} is below low={low[row]} at bar {row}")
-    label, exit_, ret = _first_touch(
+    count = len(close) if bars is None else len(bars)
+    # Allocated here: numpy asks for large pages where numba does not, a fifth of the time at ten
+    # million bars.
+    labels = TripleBarrierLabels(
+        np.empty(count, dtype=np.int8), np.empty(count, dtype=np.int64), np.empty(count)
+    )
+    _first_touch(
         np.ascontiguousarray(close, dtype=np.float64),
         np.ascontiguousarray(close if high is None else high, dtype=np.float64),
         np.ascontiguousarray(close if low is None else low, dtype=np.float64),
@@ -98,8 +106,11 @@ def triple_barrier(
         float(cost_bps) * 1e-4,
         tie == "upper",
         high is None,
+        labels.label,
+        labels.exit,
+        labels.ret,
     )
-    return TripleBarrierLabels(label, exit_, ret)
+    return labels
 
 
 def _check_settings(horizon: int, cost_bps: float, tie: str) -> None:
@@ -111,65 +122,89 @@ def _check_settings(horizon: int, cost_bps: float, tie: str) -> None:
         raise ConfigError(f"tie={tie!r}; allowed: {', '.join(get_args(Tie))}")
 
 
-def _check_prices(name: str, prices: Float[np.ndarray, " T"], length: int) -> None:
-    if len(prices) != length:
-        raise DataError(f"{name} has {len(prices)} bars, close has {length}")
-    wrong = np.flatnonzero(~(np.isfinite(prices) & (prices > 0)))
-    if len(wrong):
-        raise DataError(
-            f"{name}={prices[wrong[0]]} at bar {wrong[0]} ({len(wrong)} such bars); "
-            "barriers need positive prices"
-        )
-
-
 def _distances(
-    name: str, distance: Distance, bars: Int[np.ndarray, " N"], length: int
-) -> Float[np.ndarray, " N"]:
-    """Distance at each entry."""
-    values = np.asarray(distance, dtype=np.float64)
-    if values.ndim and len(values) != length:
+    name: str, distance: Distance, bars: Int[np.ndarray, " N"] | None, length: int
+) -> Float[np.ndarray, " D"]:
+    """The distance of every bar, or the one distance of all; positive at each entry."""
+    values = np.atleast_1d(np.asarray(distance, dtype=np.float64))
+    if np.ndim(distance) and len(values) != length:
         raise DataError(f"{name} has {len(values)} values; allowed: one, or {length}, one per bar")
-    at_entries = values[bars] if values.ndim else np.full(len(bars), float(values))
+    if values.min(initial=np.inf) > 0:  # false where a distance is missing, in a warm-up say
+        return np.ascontiguousarray(values)
+    bars = np.arange(length) if bars is None else bars
+    at_entries = values[bars] if np.ndim(distance) else np.broadcast_to(values, len(bars))
     wrong = np.flatnonzero(~(at_entries > 0))
     if len(wrong):
         raise DataError(
             f"{name}={at_entries[wrong[0]]} for the entry at bar {bars[wrong[0]]} "
             f"({len(wrong)} such entries); allowed: above 0"
         )
-    return at_entries
+    return np.ascontiguousarray(values)
 
 
-# Not parallel: numba would reset the OpenMP threads of the whole process, and one thread labels
-# 260,000 bars in 16 ms.
+# `no_type_check` keeps the tests' runtime checker off the kernels: numba compiles the plain
+# function and cannot compile a wrapped one.
+
+
 @numba.njit(cache=True)
-@no_type_check  # numba cannot compile the wrapper of the tests' runtime checker
+@no_type_check
+def _extremes(
+    high: Float[np.ndarray, " T"], low: Float[np.ndarray, " T"]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Highest high and lowest low of each full block."""
+    blocks = len(high) // _BLOCK
+    highest = np.empty(blocks)
+    lowest = np.empty(blocks)
+    for block in range(blocks):
+        top = high[block * _BLOCK]
+        bottom = low[block * _BLOCK]
+        for t in range(block * _BLOCK + 1, (block + 1) * _BLOCK):
+            top = max(top, high[t])
+            bottom = min(bottom, low[t])
+        highest[block] = top
+        lowest[block] = bottom
+    return highest, lowest
+
+
+# Not parallel: numba would reset the OpenMP threads of the whole process, and one thread labels ten
+# million bars in a quarter of a second (experiments/benchmarks/triple_barrier.md).
+@numba.njit(cache=True)
+@no_type_check
 def _first_touch(
     close: Float[np.ndarray, " T"],
     high: Float[np.ndarray, " T"],
     low: Float[np.ndarray, " T"],
-    upper: Float[np.ndarray, " N"],
-    lower: Float[np.ndarray, " N"],
-    bars: Int[np.ndarray, " N"],
+    upper: Float[np.ndarray, " Du"],
+    lower: Float[np.ndarray, " Dl"],
+    bars: Int[np.ndarray, " N"] | None,
     horizon: int,
     cost: float,
     upper_wins: bool,
     at_close: bool,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    count = len(bars)
-    label = np.full(count, INCOMPLETE, dtype=np.int8)
-    exit_ = np.full(count, -1, dtype=np.int64)
-    ret = np.full(count, np.nan)
-    for n in range(count):
-        entry = bars[n]
+    label: Int[np.ndarray, " N"],
+    exit_: Int[np.ndarray, " N"],
+    ret: Float[np.ndarray, " N"],
+) -> None:
+    """Writes label, exit and return of each entry, of every bar where `bars` is None."""
+    highest, lowest = _extremes(high, low)
+    for n in range(len(label)):
+        entry = n if bars is None else bars[n]
         price = close[entry]
-        above = price * (1.0 + upper[n] + cost)
-        below = price * (1.0 - lower[n] - cost)
+        rise = upper[entry if len(upper) > 1 else 0]
+        fall = lower[entry if len(lower) > 1 else 0]
+        above = price * (1.0 + rise + cost)
+        below = price * (1.0 - fall - cost)
         deadline = entry + horizon
         outcome = INCOMPLETE
         last = min(deadline, len(close) - 1)
         t = entry
         while outcome == INCOMPLETE and t < last:
             t += 1
+            if t % _BLOCK == 0:
+                block = t // _BLOCK
+                while t + _BLOCK <= last and highest[block] < above and lowest[block] > below:
+                    block += 1
+                    t += _BLOCK
             up = high[t] >= above
             down = low[t] <= below
             if up and (upper_wins or not down):
@@ -178,14 +213,16 @@ def _first_touch(
                 outcome = -1
         if outcome == INCOMPLETE and t == deadline:
             outcome = 0
-        if outcome != INCOMPLETE:
-            if at_close or outcome == 0:
-                change = close[t] / price - 1.0
-            elif outcome == 1:
-                change = upper[n] + cost
-            else:
-                change = -lower[n] - cost
-            label[n] = outcome
-            exit_[n] = t
-            ret[n] = np.sign(change) * max(abs(change) - cost, 0.0)
-    return label, exit_, ret
+        label[n] = outcome
+        if outcome == INCOMPLETE:
+            exit_[n] = -1
+            ret[n] = np.nan
+            continue
+        if at_close or outcome == 0:
+            change = close[t] / price - 1.0
+        elif outcome == 1:
+            change = rise + cost
+        else:
+            change = -fall - cost
+        exit_[n] = t
+        ret[n] = np.sign(change) * max(abs(change) - cost, 0.0)

@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from regimecast.core.types import Samples
+from regimecast.data.overlap import average_uniqueness
 from regimecast.weighting.base import Weighting, WeightingRegistry
 
 __all__ = ["UniquenessWeighting"]
@@ -25,11 +26,4 @@ class UniquenessWeighting(Weighting):
         # Panel rows of assets do not overlap, so one pass over rows serves all assets.
         first = samples.row - samples.row.min()
         last = samples.end_row - samples.row.min()
-        n_rows = int(last.max()) + 1
-        opened = np.bincount(first, minlength=n_rows + 1)
-        closed = np.bincount(last + 1, minlength=n_rows + 1)
-        concurrency = np.cumsum(opened - closed)[:n_rows]
-        share = np.divide(1.0, concurrency, out=np.zeros(n_rows), where=concurrency > 0)
-        until = np.concatenate([[0.0], np.cumsum(share)])
-        mean: Float[np.ndarray, " N"] = (until[last + 1] - until[first]) / (last - first + 1)
-        return mean
+        return average_uniqueness(first, last, int(last.max()) + 1)

@@ -5,7 +5,6 @@ import math
 from typing import Literal, get_args
 
 import numpy as np
-import talib
 from jaxtyping import Float
 
 from regimecast.core.errors import ConfigError, DataError
@@ -14,8 +13,9 @@ from regimecast.data.panel import Panel
 from regimecast.labels.barriers import Tie, TripleBarrierLabels, triple_barrier
 from regimecast.labels.base import INCOMPLETE, Target, TargetRegistry, TargetSeries
 from regimecast.labels.volatility import check_volatility, log_close, target_scale
+from regimecast.labels.widths import average_true_range
 
-__all__ = ["TripleBarrier", "TripleBarrierLabels", "triple_barrier"]
+__all__ = ["TripleBarrier"]
 
 Unit = Literal["volatility", "atr", "fraction"]
 
@@ -160,9 +160,7 @@ class TripleBarrier(Target):
         unit = np.full(panel.n_rows, np.nan)
         for asset in range(panel.n_assets):
             rows = panel.rows(asset)
-            atr = talib.ATR(
-                *(np.ascontiguousarray(x[rows]) for x in (high, low, close)), self._window
-            )
+            atr = average_true_range(high[rows], low[rows], close[rows], window=self._window)
             atr[: self._atr_lookback] = np.nan
             unit[rows] = np.maximum(atr / close[rows], self._floor)
         return unit

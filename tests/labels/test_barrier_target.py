@@ -8,8 +8,8 @@ import talib
 
 from regimecast.core.errors import ConfigError, DataError
 from regimecast.core.types import Task
+from regimecast.labels.barriers import triple_barrier
 from regimecast.labels.base import INCOMPLETE, TargetRegistry
-from regimecast.labels.triple_barrier import triple_barrier
 from tests.data.panels import random_panel
 from tests.features.markets import changed, only
 from tests.labels.test_forward_return import packaged

@@ -1,0 +1,63 @@
+"""Patterns: each of TA-Lib's candlestick patterns as a column of its own."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+import talib
+from jaxtyping import Float
+from talib import abstract
+
+from regimecast.core.errors import ConfigError, did_you_mean
+from regimecast.features.base import FeatureRegistry
+from regimecast.features.indicators import Indicator, IndicatorFamily
+
+__all__ = ["PatternFeatures"]
+
+Column = Float[np.ndarray, " T"]
+
+_PREFIX = "CDL"
+
+
+@FeatureRegistry.register("patterns")
+class PatternFeatures(IndicatorFamily):
+    """Candlestick patterns that a bar completes: 1 bullish, -1 bearish, 0 none.
+
+    Args:
+        patterns: TA-Lib's names in lower case without ``CDL``, such as ``morningstar``.
+
+    Raises:
+        ConfigError: TA-Lib has no such pattern.
+    """
+
+    def __init__(self, *, patterns: Sequence[str]) -> None:
+        known = {
+            name.removeprefix(_PREFIX).lower()
+            for name in talib.get_function_groups()["Pattern Recognition"]
+        }
+        for pattern in patterns:
+            if pattern not in known:
+                raise ConfigError(
+                    f"features.patterns.patterns has {pattern!r}, which TA-Lib does not know."
+                    f"{did_you_mean(pattern, known)} Allowed: {', '.join(sorted(known))}"
+                )
+        self._patterns = tuple(patterns)
+
+    def indicators(self) -> tuple[Indicator, ...]:
+        """Columns in order."""
+        return tuple(
+            Indicator(
+                f"pattern_{pattern}",
+                # No attribute in the stub.
+                int(abstract.Function(_PREFIX + pattern.upper()).lookback),  # type: ignore[attr-defined]  # see above
+                ("open", "high", "low", "close"),
+                "-1, 0 or 1",
+                f"sign of TA-Lib {_PREFIX}{pattern.upper()}",
+                partial(_sign, function=_PREFIX + pattern.upper()),
+            )
+            for pattern in self._patterns
+        )
+
+
+def _sign(open_: Column, high: Column, low: Column, close: Column, *, function: str) -> Column:
+    return np.sign(getattr(talib, function)(open_, high, low, close)).astype(np.float64)

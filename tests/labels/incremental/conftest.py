@@ -1,0 +1,22 @@
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from regimecast.labels.incremental import labeler
+from tests.labels.incremental.market import MEMORY
+
+
+@pytest.fixture
+def memory() -> Iterator[Path]:
+    """A folder in memory where the system has such."""
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files so small that a few hundred bars fill many."""
+    monkeypatch.setattr(labeler, "_SEAL", 16)
+    monkeypatch.setattr(labeler, "_PIECE", 40)
