@@ -49,3 +49,12 @@ def test_hashes_tell_dtype_shape_and_order_apart(tmp_path: Path):
     assert hash_json({"a": 1, "b": 2}) == hash_json({"b": 2, "a": 1})
     (tmp_path / "f").write_bytes(b"abc")
     assert hash_file(tmp_path / "f").startswith("ba7816bf")
+
+
+@pytest.mark.parametrize("synced", [True, False])
+def test_a_write_waits_for_the_disk_unless_told_otherwise(tmp_path, monkeypatch, synced):
+    waits = []
+    monkeypatch.setattr(os, "fsync", waits.append)
+    write_json(tmp_path / "x.json", [1], synced=synced)
+    assert read_json(tmp_path / "x.json") == [1]
+    assert len(waits) == synced

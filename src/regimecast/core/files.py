@@ -29,11 +29,15 @@ _FULL_TEXTS = (
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, *, synced: bool = True) -> Iterator[Path]:
     """A temporary path beside `path` to write to; on success it is synced and takes its place.
 
     On any error, a full disk or Ctrl-C included, the temporary file is removed and `path` stays as
     it was.
+
+    Args:
+        path: file to write.
+        synced: wait for the disk. Without, a power cut may leave an empty file; nothing else does.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
@@ -41,8 +45,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
+        if synced:
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
         temporary.chmod(0o644)
         temporary.replace(path)
     except OSError as error:
@@ -53,22 +58,23 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, *, synced: bool = True) -> None:
     """Text in UTF-8, written atomically."""
-    with atomic_path(path) as temporary:
+    with atomic_path(path, synced=synced) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path: Path, value: Any, *, room: int = 0) -> None:
+def write_json(path: Path, value: Any, *, room: int = 0, synced: bool = True) -> None:
     """Indented json, written atomically; NaN and infinity are refused, write null instead.
 
     Args:
         path: where to.
         value: plain values.
         room: blanks at the end, which `overwrite_json` can use when the disk is full.
+        synced: see `atomic_path`.
     """
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    write_text(path, f"{text}{' ' * room}\n")
+    write_text(path, f"{text}{' ' * room}\n", synced=synced)
 
 
 def overwrite_json(path: Path, value: Any) -> None:

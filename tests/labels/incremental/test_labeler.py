@@ -140,6 +140,18 @@ def test_a_damaged_state_is_found_and_made_good(mine, content):
     assert_same_bytes(mine.load_cache("BTC/USDT"), labelled(TABLE, RULE))
 
 
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.unit}{rule.window}")
+def test_a_damaged_state_loses_nothing_of_a_window(small_segments, tmp_path, rule):
+    mine = IncrementalLabeler(tmp_path, rule=rule, rolling_window_days=0.1)
+    for start in range(0, 400, 40):
+        mine.update("a", TABLE[start : start + 40])
+    (tmp_path / "a" / "state.json").write_bytes(b"")
+    before = mine._store("a").found("")[0][0].time[0]
+    assert before > TABLE.index.asi8[20]
+    mine.update("a", TABLE[-1:])
+    assert_same_bytes(mine.load_cache("a"), labelled(TABLE, rule).loc[mine.load_cache("a").index])
+
+
 def test_an_update_that_fails_changes_nothing(mine):
     before = mine.load_cache("BTC/USDT")
     for broken, message in (

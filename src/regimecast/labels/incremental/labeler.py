@@ -232,7 +232,7 @@ class IncrementalLabeler:
         except DamageError as error:
             if state is not None:
                 raise
-            work = salvage(store, given, error)
+            work = salvage(store, given, self.config_hash, error)
         if work.damaged:
             _log.warning("%s: labelled anew, %s", asset, work.reason)
         conflicts = len(work.merge.refused)
@@ -287,5 +287,8 @@ class IncrementalLabeler:
         if finished < _SEAL:
             finished = 0
         bounds = np.linspace(0, finished, -(-finished // _PIECE) + 1).astype(int)
-        closed = [store.write(rows[start:end], compressed=True) for start, end in pairwise(bounds)]
-        return [*closed, store.write(rows[finished:], compressed=False)]
+        closed = [
+            store.write(rows[start:end], self.config_hash, compressed=True)
+            for start, end in pairwise(bounds)
+        ]
+        return [*closed, store.write(rows[finished:], self.config_hash, compressed=False)]

@@ -67,7 +67,7 @@ def plan(
     return _repair(store, state, damaged, given, config_hash, full=full)
 
 
-def salvage(store: LabelStore, given: Rows, damage: DamageError) -> Work:
+def salvage(store: LabelStore, given: Rows, config_hash: str, damage: DamageError) -> Work:
     """Work where the state is damaged: the bars of every file that is not, and the given ones.
 
     Raises:
@@ -76,10 +76,12 @@ def salvage(store: LabelStore, given: Rows, damage: DamageError) -> Work:
     if not len(given):
         raise DamageError(f"{damage}; give the bars to label them anew")
     known = Rows.concatenated()
-    for part in store.found():
+    parts, same = store.found(config_hash)
+    for part in parts:
         known = merge(known, part).rows
     merged = merge(known, given)
-    return Work("full", str(damage), (), merged.rows, 0, merged, damaged=("state.json",))
+    first = min(1, merged.first) if same else 0
+    return Work("full", str(damage), (), merged.rows, first, merged, damaged=("state.json",))
 
 
 def needed(damaged: Sequence[Segment]) -> str:

@@ -29,6 +29,9 @@ SCHEMA: dict[str, str] = {
 """Columns on disk and their types."""
 
 
+_RULE = b"regimecast.rule"
+
+
 @dataclass(frozen=True, eq=False)
 class Rows:
     """Bars in order of time, each with the label of an entry at its close."""
@@ -130,10 +133,21 @@ class Rows:
         table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
         return cls(**{name: table.column(name).to_numpy() for name in SCHEMA})
 
-    def to_parquet(self, *, compressed: bool) -> bytes:
-        """Bytes of a parquet file; the same rows give the same bytes."""
+    @staticmethod
+    def rule_of(content: bytes) -> str:
+        """Hash of the rule that made `to_parquet`'s bytes."""
+        metadata = pq.read_schema(pa.BufferReader(content)).metadata or {}
+        return metadata.get(_RULE, b"").decode()
+
+    def to_parquet(self, rule: str, *, compressed: bool) -> bytes:
+        """Bytes of a parquet file; the same rows give the same bytes.
+
+        Args:
+            rule: hash of the rule that made the labels.
+            compressed: smaller, and slower to write.
+        """
         columns = [pa.array(getattr(self, name)) for name in SCHEMA]
-        table = pa.Table.from_arrays(columns, names=list(SCHEMA))
+        table = pa.Table.from_arrays(columns, names=list(SCHEMA), metadata={_RULE: rule})
         sink = pa.BufferOutputStream()
         options: dict[str, Any] = {} if compressed else {"use_dictionary": False}
         pq.write_table(table, sink, compression="snappy" if compressed else "none", **options)

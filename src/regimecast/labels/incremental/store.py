@@ -2,13 +2,14 @@
 
 Only the last segment is written by an ordinary update; those before it hold finished rows. New
 segments are written first, then the state is replaced, then what it no longer names is deleted: a
-process that dies in between leaves the old state with all its files.
+process that dies in between leaves the old state with all its files. Segments are synced to the
+disk and the state is not: what a power cut does to it is found, and the segments tell what it said.
 """
 
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -175,18 +176,23 @@ class LabelStore:
             sound.append(replace(segment, mtime_ns=facts.st_mtime_ns))
         return (state if damaged else replace(state, segments=tuple(sound))), tuple(damaged)
 
-    def found(self) -> list[Rows]:
-        """Rows of every file that has the content its name promises, whatever the state says."""
+    def found(self, config_hash: str) -> tuple[list[Rows], bool]:
+        """Rows of every file that has the content its name promises, whatever the state says.
+
+        And whether all of them were labelled under the rule with that hash.
+        """
         parts = []
+        same = True
         for path in sorted(self.folder.glob("segment-*.parquet")):
             content = path.read_bytes()
             if path.stem == f"segment-{hashlib.sha256(content).hexdigest()}":
                 parts.append(Rows.from_parquet(content))
-        return sorted(parts, key=lambda rows: int(rows.time[0]))
+                same &= Rows.rule_of(content) == config_hash
+        return sorted(parts, key=lambda rows: int(rows.time[0])), same
 
-    def write(self, rows: Rows, *, compressed: bool) -> Segment:
+    def write(self, rows: Rows, config_hash: str, *, compressed: bool) -> Segment:
         """A new segment, not part of the state yet."""
-        content = rows.to_parquet(compressed=compressed)
+        content = rows.to_parquet(config_hash, compressed=compressed)
         sha256 = hashlib.sha256(content).hexdigest()
         path = self.folder / f"segment-{sha256}.parquet"
         with atomic_path(path) as temporary:
@@ -203,10 +209,8 @@ class LabelStore:
 
     def commit(self, state: State) -> None:
         """Replaces the state, and then deletes the files that it does not name."""
-        content = asdict(state)
-        # Canonical json knows lists alone, and so does the file.
-        content["segments"] = list(content["segments"])
-        write_json(self.folder / _STATE, {**content, "sha256": hash_json(content)})
+        content = {**vars(state), "segments": [vars(segment) for segment in state.segments]}
+        write_json(self.folder / _STATE, {**content, "sha256": hash_json(content)}, synced=False)
         named = {segment.name for segment in state.segments}
         for path in self.folder.iterdir():
             left_behind = path.name.startswith(".") and path.suffix in (".parquet", ".json")
