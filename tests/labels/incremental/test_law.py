@@ -102,3 +102,21 @@ def test_files_hold_no_more_than_the_window_and_a_few_segments(small_segments, t
     assert 200 <= sum(segment.rows for segment in segments) < 300
     assert len(list((tmp_path / "a").glob("segment-*"))) == len(segments)
     assert len(mine.load_cache("a")) == 200
+
+
+@pytest.mark.parametrize("step", [17, 35])
+@pytest.mark.parametrize("first", range(len(RULES)))
+def test_a_window_through_changes_of_the_rule_and_late_bars(small_segments, memory, first, step):
+    table = bars(700, 7)
+    late = table.index[[i for i in range(700) if i % step == 3]]
+    reference = Reference(RULES[first], 100 / 1440)
+    for number, start in enumerate(range(0, 700, step)):
+        rule = RULES[(first + number // 4) % len(RULES)]
+        # The late bar of an earlier chunk comes when the window is about to pass it.
+        more = table[start : start + step].drop(late, errors="ignore")
+        if start >= 2 * step:
+            more = table.loc[[*more.index, late[number - 2]]]
+        reference.give(more, rule)
+        mine = IncrementalLabeler(memory, rule=rule, rolling_window_days=100 / 1440)
+        mine.update("a", more)
+        assert_same_bytes(mine.load_cache("a"), reference.labels)
