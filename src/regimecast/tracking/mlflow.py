@@ -1,5 +1,6 @@
 """MLflow in a local SQLite store, or on a server."""
 
+import logging
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
@@ -47,6 +48,8 @@ class MlflowTracker(Tracker):
         from mlflow.entities import Param
         from mlflow.tracking import MlflowClient  # 1.5 seconds; only runs that track with it pay
 
+        # It logs the traceback of every database error that it raises.
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
         with self._alone():
             self._client = MlflowClient(tracking_uri=self._uri)
             experiment = self._experiment_id()
