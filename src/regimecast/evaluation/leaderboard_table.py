@@ -20,13 +20,8 @@ _BY_IMPORTANCE = (
 )  # fmt: skip
 """Every column, the most important first; a narrow terminal shows the first ones."""
 
-_IN_ORDER = (
-    "study", "job", "model", "loss", "weighting", "sampling", "seed", "crps", "pinball", "mae",
-    "log_loss", "accuracy", "macro_f1", "brier", "directional_accuracy", "ic", "rank_ic",
-    "crash_mae", "crash_accuracy", "crash_n", "sharpe", "buy_and_hold_sharpe", "naive_sharpe",
-    "max_drawdown", "turnover", "break_even_bps", "gate", "status", "note",
-)  # fmt: skip
-"""The same, as they stand from left to right."""
+_AT_THE_END = ("gate", "status", "note")
+"""Columns right of all others, which stand as they do in the frame."""
 
 _SAID_ONCE = ("model", "loss", "weighting", "gate", "status")
 """Columns that are said below the table where all jobs have the same in them."""
@@ -84,7 +79,8 @@ def leaderboard_table(kind: str, group: pd.DataFrame, width: int) -> Group:
 def _table(
     kind: str, group: pd.DataFrame, names: Sequence[str], *, flexible: bool = False
 ) -> Table:
-    columns = [name for name in _IN_ORDER if name in names]
+    inner = [name for name in group.columns if name in names and name not in _AT_THE_END]
+    columns = [*inner, *(name for name in _AT_THE_END if name in names)]
     # Text, not str: rich would read square brackets in a str as markup.
     title = Text(f"{kind}: {_count(group)}", style="table.title")
     table = Table(title=title, title_justify="left")

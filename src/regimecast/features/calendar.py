@@ -6,7 +6,7 @@ from jaxtyping import Float, Shaped
 
 from regimecast.data.calendars import exchange_of
 from regimecast.features.base import CalendarFeatures, Feature, FeatureRegistry
-from regimecast.features.exchange import local_time
+from regimecast.features.exchange import local_dates, weekday
 from regimecast.features.indicators import check_bars
 
 __all__ = ["DateFeatures"]
@@ -77,14 +77,12 @@ class DateFeatures(CalendarFeatures):
             DataError: the calendar does not reach the times.
         """
         exchange = exchange_of(calendar, time, scheduled=True)
-        days = time.astype("datetime64[D]")
-        days = np.where(days == time, days, local_time(time, exchange).astype("datetime64[D]"))
         # A date's encodings depend on the date alone: compute each date once.
-        dates, at = np.unique(days, return_inverse=True)
+        dates, at = np.unique(local_dates(time, exchange), return_inverse=True)
         sessions = exchange.sessions.to_numpy().astype("datetime64[D]")
         month, quarter = dates.astype("datetime64[M]"), _quarter(dates)
         columns = (
-            *_cycle((dates.astype(np.int64) + 3) % 7 / 7.0),  # 1970-01-01 was a Thursday
+            *_cycle(weekday(dates) / 7.0),
             *_cycle(_share(dates, month, month + 1)),
             *_cycle((month.astype(np.int64) % 12) / 12.0),
             _left(dates, sessions, month, month + 1),

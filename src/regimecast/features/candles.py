@@ -6,11 +6,11 @@ from functools import partial
 import numpy as np
 import talib
 from jaxtyping import Float
-from talib import abstract
 
-from regimecast.core.errors import ConfigError, did_you_mean
+from regimecast.core.errors import ConfigError
 from regimecast.features.base import FeatureRegistry
 from regimecast.features.indicators import Indicator, IndicatorFamily, check_bars
+from regimecast.features.patterns import pattern_functions, pattern_lookback
 from regimecast.features.rolling import ratio, rolling_mean
 
 __all__ = ["CandleFeatures"]
@@ -18,7 +18,6 @@ __all__ = ["CandleFeatures"]
 Column = Float[np.ndarray, " T"]
 
 _OHLC = ("open", "high", "low", "close")
-_PREFIX = "CDL"
 
 
 @FeatureRegistry.register("candles")
@@ -36,20 +35,11 @@ class CandleFeatures(IndicatorFamily):
     """
 
     def __init__(self, *, patterns: Sequence[str], pattern_window: int) -> None:
-        known = {
-            name.removeprefix(_PREFIX).lower()
-            for name in talib.get_function_groups()["Pattern Recognition"]
-        }
-        for pattern in patterns:
-            if pattern not in known:
-                raise ConfigError(
-                    f"features.candles.patterns has {pattern!r}, which TA-Lib does not know."
-                    f"{did_you_mean(pattern, known)} Allowed: {', '.join(sorted(known))}"
-                )
         if not patterns:
             raise ConfigError("features.candles.patterns is empty; name one, such as engulfing")
         check_bars("candles.pattern_window", pattern_window, minimum=1)
         self._patterns = tuple(patterns)
+        self._functions = pattern_functions("candles", patterns)
         self._pattern_window = pattern_window
 
     def indicators(self) -> tuple[Indicator, ...]:
@@ -78,8 +68,7 @@ class CandleFeatures(IndicatorFamily):
         )
 
     def _balance(self) -> Indicator:
-        functions = [f"{_PREFIX}{pattern.upper()}" for pattern in self._patterns]
-        needed = max(_lookback(name) for name in functions)
+        needed = max(pattern_lookback(name) for name in self._functions)
         window = self._pattern_window
         return Indicator(
             f"candle_patterns_{window}",
@@ -87,12 +76,8 @@ class CandleFeatures(IndicatorFamily):
             _OHLC,
             "patterns per bar",
             f"bullish - bearish TA-Lib patterns: {', '.join(self._patterns)}",
-            partial(_balance, functions=functions, window=window),
+            partial(_balance, functions=self._functions, window=window),
         )
-
-
-def _lookback(function: str) -> int:
-    return int(abstract.Function(function).lookback)  # type: ignore[attr-defined]  # absent in stub
 
 
 def _upper_shadow(open_: Column, high: Column, low: Column, close: Column) -> Column:

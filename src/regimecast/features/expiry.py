@@ -1,11 +1,11 @@
 """Expiry: how far the monthly expiry of options and futures is, third Friday or session before."""
 
 import numpy as np
-from jaxtyping import Int, Shaped
+from jaxtyping import Shaped
 
 from regimecast.data.calendars import exchange_of
 from regimecast.features.base import CalendarFeatures, Feature, FeatureRegistry
-from regimecast.features.exchange import local_time
+from regimecast.features.exchange import local_dates, weekday
 from regimecast.features.indicators import check_bars
 
 __all__ = ["ExpiryFeatures"]
@@ -60,9 +60,7 @@ class ExpiryFeatures(CalendarFeatures):
             DataError: the calendar does not reach the times.
         """
         exchange = exchange_of(calendar, time, scheduled=True)
-        days = time.astype("datetime64[D]")
-        days = np.where(days == time, days, local_time(time, exchange).astype("datetime64[D]"))
-        dates, at = np.unique(days, return_inverse=True)
+        dates, at = np.unique(local_dates(time, exchange), return_inverse=True)
         sessions = exchange.sessions.to_numpy().astype("datetime64[D]")
         first = dates[0].astype("datetime64[M]") - _MONTHS_BEFORE
         months = np.arange(first, dates[-1].astype("datetime64[M]") + _MONTHS_AFTER)
@@ -75,13 +73,8 @@ class ExpiryFeatures(CalendarFeatures):
             columns.append(np.maximum(1.0 - (dates - chosen[before]) / _DAY / reach, 0.0))
             columns.append(np.maximum(1.0 - (chosen[after] - dates) / _DAY / reach, 0.0))
         until = (expiries[np.searchsorted(expiries, dates)] - dates) / _DAY
-        columns.append((until <= 4 - _weekday(dates)).astype(np.float64))
+        columns.append((until <= 4 - weekday(dates)).astype(np.float64))
         return np.stack(columns, axis=1)[at]
-
-
-def _weekday(dates: Shaped[np.ndarray, " D"]) -> Int[np.ndarray, " D"]:
-    """0 for Monday to 6 for Sunday."""
-    return (dates.astype(np.int64) + 3) % 7  # 1970-01-01 was a Thursday
 
 
 def _expiries(
@@ -89,7 +82,7 @@ def _expiries(
 ) -> Shaped[np.ndarray, " M"]:
     """Expiry of each month: its third Friday, or the last session before if that is a holiday."""
     start = months.astype("datetime64[D]")
-    friday = start + ((4 - _weekday(start)) % 7 + 14) * _DAY
+    friday = start + ((4 - weekday(start)) % 7 + 14) * _DAY
     held = np.searchsorted(sessions, friday, side="right") - 1
     # Beyond the calendar's sessions nothing is known of holidays.
     inside = (friday >= sessions[0]) & (friday <= sessions[-1])

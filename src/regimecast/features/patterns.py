@@ -12,7 +12,7 @@ from regimecast.core.errors import ConfigError, did_you_mean
 from regimecast.features.base import FeatureRegistry
 from regimecast.features.indicators import Indicator, IndicatorFamily
 
-__all__ = ["PatternFeatures"]
+__all__ = ["PatternFeatures", "pattern_functions", "pattern_lookback"]
 
 Column = Float[np.ndarray, " T"]
 
@@ -31,32 +31,45 @@ class PatternFeatures(IndicatorFamily):
     """
 
     def __init__(self, *, patterns: Sequence[str]) -> None:
-        known = {
-            name.removeprefix(_PREFIX).lower()
-            for name in talib.get_function_groups()["Pattern Recognition"]
-        }
-        for pattern in patterns:
-            if pattern not in known:
-                raise ConfigError(
-                    f"features.patterns.patterns has {pattern!r}, which TA-Lib does not know."
-                    f"{did_you_mean(pattern, known)} Allowed: {', '.join(sorted(known))}"
-                )
-        self._patterns = tuple(patterns)
+        self._functions = pattern_functions("patterns", patterns)
 
     def indicators(self) -> tuple[Indicator, ...]:
         """Columns in order."""
         return tuple(
             Indicator(
-                f"pattern_{pattern}",
-                # No attribute in the stub.
-                int(abstract.Function(_PREFIX + pattern.upper()).lookback),  # type: ignore[attr-defined]  # see above
+                f"pattern_{function.removeprefix(_PREFIX).lower()}",
+                pattern_lookback(function),
                 ("open", "high", "low", "close"),
                 "-1, 0 or 1",
-                f"sign of TA-Lib {_PREFIX}{pattern.upper()}",
-                partial(_sign, function=_PREFIX + pattern.upper()),
+                f"sign of TA-Lib {function}",
+                partial(_sign, function=function),
             )
-            for pattern in self._patterns
+            for function in self._functions
         )
+
+
+def pattern_functions(family: str, patterns: Sequence[str]) -> tuple[str, ...]:
+    """TA-Lib's functions of candlestick patterns, named in lower case without ``CDL``.
+
+    Raises:
+        ConfigError: TA-Lib has no such pattern.
+    """
+    known = {
+        name.removeprefix(_PREFIX).lower()
+        for name in talib.get_function_groups()["Pattern Recognition"]
+    }
+    for pattern in patterns:
+        if pattern not in known:
+            raise ConfigError(
+                f"features.{family}.patterns has {pattern!r}, which TA-Lib does not know."
+                f"{did_you_mean(pattern, known)} Allowed: {', '.join(sorted(known))}"
+            )
+    return tuple(f"{_PREFIX}{pattern.upper()}" for pattern in patterns)
+
+
+def pattern_lookback(function: str) -> int:
+    """Bars before a bar that one of these functions reads."""
+    return int(abstract.Function(function).lookback)  # type: ignore[attr-defined]  # absent in stub
 
 
 def _sign(open_: Column, high: Column, low: Column, close: Column, *, function: str) -> Column:

@@ -19,6 +19,7 @@ from regimecast.core.hashing import hash_json
 from regimecast.data.panel import Panel
 from regimecast.features.base import (
     AssetFeatures,
+    Bars,
     CalendarFeatures,
     CrossAssetFeatures,
     Feature,
@@ -261,10 +262,7 @@ def _blocks(
         whole = _compute(family, panel)[:, list(wanted)]
         yield slice(0, panel.n_rows), slice(0, len(wanted)), whole
         return
-    inputs = _inputs(family, panel)
-    for asset in range(panel.n_assets):
-        rows = panel.rows(asset)
-        bars = {name: np.array(x[rows], dtype=np.float64, order="C") for name, x in inputs.items()}
+    for rows, bars in _bars(family, panel):
         for start in range(0, len(wanted), _BLOCK):
             chosen = wanted[start : start + _BLOCK]
             block = np.empty((len(chosen), rows.stop - rows.start), dtype=np.float32)
@@ -278,22 +276,25 @@ def _compute(family: FeatureFamily, panel: Panel) -> Float[np.ndarray, "R F"]:
     if isinstance(family, CrossAssetFeatures):
         return _narrow(family.compute(panel))
     assert isinstance(family, AssetFeatures)
-    inputs = _inputs(family, panel)
     values = np.empty((panel.n_rows, len(family.features())), dtype=np.float32)
-    for asset in range(panel.n_assets):
-        rows = panel.rows(asset)
-        bars = {name: np.array(x[rows], dtype=np.float64, order="C") for name, x in inputs.items()}
+    for rows, bars in _bars(family, panel):
         values[rows] = _narrow(family.compute(bars))
     return values
 
 
-def _inputs(family: FeatureFamily, panel: Panel) -> dict[str, Float[np.ndarray, " R"]]:
-    """Columns that a family reads, as known at each close; NaN where the panel lacks one."""
+def _bars(family: FeatureFamily, panel: Panel) -> Iterator[tuple[slice, Bars]]:
+    """Rows and bars of each asset as a family reads them; NaN where the panel lacks a column."""
     names = sorted({column for feature in family.features() for column in feature.inputs})
-    return {
+    inputs = {
         name: panel.available(name) if panel.has(name) else np.full(panel.n_rows, np.nan)
         for name in names
     }
+    for asset in range(panel.n_assets):
+        rows = panel.rows(asset)
+        yield (
+            rows,
+            {name: np.array(x[rows], dtype=np.float64, order="C") for name, x in inputs.items()},
+        )
 
 
 def _narrow(values: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:

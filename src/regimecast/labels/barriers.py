@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 
 from regimecast.core.errors import ConfigError, DataError
 from regimecast.labels.base import INCOMPLETE
-from regimecast.labels.checks import check_prices, checked_entries
+from regimecast.labels.checks import check_prices, check_range, checked_entries
 
 __all__ = ["Tie", "TripleBarrierLabels", "triple_barrier"]
 
@@ -84,11 +84,7 @@ def triple_barrier(
     bars = None if entries is None else checked_entries(entries, len(close))
     check_prices("close", close, len(close))
     if high is not None and low is not None:
-        check_prices("high", high, len(close))
-        check_prices("low", low, len(close))
-        if (high < low).any():
-            row = int(np.flatnonzero(high < low)[0])
-            raise DataError(f"high={high[row]} is below low={low[row]} at bar {row}")
+        check_range(high, low, len(close))
     count = len(close) if bars is None else len(bars)
     # Allocated here: numpy asks for large pages where numba does not, a fifth of the time at ten
     # million bars.

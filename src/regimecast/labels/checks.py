@@ -5,7 +5,7 @@ from jaxtyping import Float, Int
 
 from regimecast.core.errors import DataError
 
-__all__ = ["check_prices", "checked_entries"]
+__all__ = ["check_prices", "check_range", "checked_entries"]
 
 
 def check_prices(name: str, prices: Float[np.ndarray, " P"], length: int) -> None:
@@ -20,6 +20,15 @@ def check_prices(name: str, prices: Float[np.ndarray, " P"], length: int) -> Non
         f"{name}={prices[wrong[0]]} at bar {wrong[0]} ({len(wrong)} such bars); "
         "labels need positive prices"
     )
+
+
+def check_range(high: Float[np.ndarray, " Th"], low: Float[np.ndarray, " Tl"], length: int) -> None:
+    """Raises `DataError` unless both are `length` prices and no high is below its low."""
+    check_prices("high", high, length)
+    check_prices("low", low, length)
+    if (high < low).any():
+        row = int(np.flatnonzero(high < low)[0])
+        raise DataError(f"high={high[row]} is below low={low[row]} at bar {row}")
 
 
 def checked_entries(entries: Int[np.ndarray, " N"] | None, n_bars: int) -> Int[np.ndarray, " N"]:

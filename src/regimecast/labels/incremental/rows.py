@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 
 from regimecast.core.errors import DataError
 from regimecast.labels.base import INCOMPLETE
-from regimecast.labels.checks import check_prices
+from regimecast.labels.checks import check_prices, check_range
 
 __all__ = ["SCHEMA", "Rows"]
 
@@ -117,11 +117,8 @@ class Rows:
             )
         except (TypeError, ValueError) as error:
             raise DataError(f"prices of bars are not numbers: {error}") from error
-        for name, prices in (("high", high), ("low", low), ("close", close)):
-            check_prices(name, prices, len(time))
-        if (high < low).any():
-            row = int(np.flatnonzero(high < low)[0])
-            raise DataError(f"high={high[row]} is below low={low[row]} at bar {row}")
+        check_range(high, low, len(time))
+        check_prices("close", close, len(time))
         rows = cls.unlabelled(time, high, low, close)
         if (np.diff(time) > 0).all():
             return rows
