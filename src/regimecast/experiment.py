@@ -9,16 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra import compose as hydra_compose
-from hydra import initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 from regimecast.assembly import Assembly
-from regimecast.core.config import config_folder, plain, study_folder
+from regimecast.core.compose import composed
+from regimecast.core.config import study_folder
 from regimecast.core.files import out_of_space, write_text
 from regimecast.core.hashing import hash_json
-from regimecast.core.hydra_errors import hydra_explained
 from regimecast.job import Job, RunResult
 from regimecast.report.html import write_run_report
 from regimecast.tracking.base import INTERRUPTED, Tracker
@@ -40,11 +37,7 @@ def compose(*overrides: str) -> dict[str, Any]:
         ConfigError: an override does not parse or names something unknown, or a value that has no
             default is missing.
     """
-    GlobalHydra.instance().clear()
-    with hydra_explained(overrides):
-        with initialize_config_dir(str(config_folder()), version_base="1.3"):
-            config = hydra_compose("train", overrides=list(overrides))
-        return plain(config)
+    return composed(overrides)
 
 
 def run(*overrides: str) -> RunResult:

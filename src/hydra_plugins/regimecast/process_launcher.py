@@ -235,7 +235,7 @@ def _work(sender: Connection, job: _Job, at_a_time: int) -> None:
     """Body of a job's process."""
     import torch
 
-    from regimecast.cli import configure_logging
+    from regimecast.core.terminal import configure_logging
     from regimecast.experiment import execute
 
     # A share of what a run by itself would take: the number of threads can change the last bits.

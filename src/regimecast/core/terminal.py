@@ -1,0 +1,42 @@
+"""What a process says on the terminal: log lines, and one line about what went wrong."""
+
+import logging
+import sys
+
+import typer
+
+__all__ = ["complain", "configure_logging"]
+
+
+def configure_logging() -> None:
+    """Log lines of the framework on stderr; called by whoever owns the process.
+
+    Without a terminal each message is one plain line, whatever its length.
+    """
+    handler: logging.Handler
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.logging import RichHandler
+
+        handler = RichHandler(
+            console=Console(stderr=True), show_path=False, log_time_format="%H:%M:%S"
+        )
+        handler.setFormatter(logging.Formatter("%(message)s"))
+    else:
+        handler = logging.StreamHandler()
+        handler.setFormatter(
+            logging.Formatter("%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
+        )
+    handler.name = "terminal"
+    logger = logging.getLogger("regimecast")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    for other in [other for other in logger.handlers if other.name == handler.name]:
+        logger.removeHandler(other)
+    logger.addHandler(handler)
+
+
+def complain(message: str) -> None:
+    """Writes an error on stderr."""
+    typer.secho("error: ", fg="red", bold=True, err=True, nl=False)
+    typer.echo(message, err=True)
