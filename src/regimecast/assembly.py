@@ -118,6 +118,11 @@ class Assembly:
             cost=_make(CostModel, "cost", config),
             gate=_make(Gate, "gate", config),
         )
+        if assembly.gate.rules and not target.tradable:
+            raise ConfigError(
+                f"gate={assembly.gate.name} judges a backtest, and target={target.name} does not "
+                "say which way to trade; allowed: gate=none"
+            )
         assembly.regime()
         trainer = assembly.trainer()
         # Built with the data's spec later; their names and parameters can be checked now.
@@ -156,7 +161,8 @@ class Assembly:
             if isinstance(model, NeuralModel):
                 with seeded(self.seed):
                     model.build_network()
-            self.strategy.check(model.loss.kind, model.loss.levels, spec.horizon)
+            if self.trading is not None:
+                self.trading.check(model.loss.kind, model.loss.levels, spec.horizon)
         except SpecError as error:
             raise ConfigError(str(error)) from error
         except RegimecastError:
@@ -166,6 +172,11 @@ class Assembly:
             raise ConfigError(
                 f"model {name!r} cannot be built: {type(error).__name__}: {error}. Given: {shown}"
             ) from error
+
+    @property
+    def trading(self) -> Strategy | None:
+        """What trades on the forecasts; None where the target does not say which way."""
+        return self.strategy if self.target.tradable else None
 
     @property
     def seed(self) -> int:

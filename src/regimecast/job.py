@@ -41,8 +41,9 @@ class RunResult:
     """Out of sample, all folds."""
     outcomes: Outcomes
     """What happened, row by row beside `forecast`."""
-    returns: pd.DataFrame
-    """Per-bar returns after costs; content of ``returns.parquet``."""
+    returns: pd.DataFrame | None
+    """Per-bar returns after costs; content of ``returns.parquet``. None where the target is not
+    tradable."""
 
     @property
     def report(self) -> Path:
@@ -187,12 +188,15 @@ class Job:
             forecast,
             happened,
             market.bars,
-            strategy=parts.strategy,
+            strategy=parts.trading,
             cost=parts.cost,
             gate=parts.gate,
         )
-        with atomic_path(path / "returns.parquet") as temporary:
-            judgement.returns.to_parquet(temporary, index=False)
+        if judgement.returns is None:
+            _log.info("no backtest: target=%s does not say which way to trade", market.spec.target)
+        else:
+            with atomic_path(path / "returns.parquet") as temporary:
+                judgement.returns.to_parquet(temporary, index=False)
         metrics: dict[str, Any] = {
             "job": self.name,
             "status": "finished",
@@ -204,6 +208,7 @@ class Job:
             "data": parts.config["data"]["name"],
             "seed": parts.seed,
             "task": str(market.spec.task),
+            "target": market.spec.target,
             **judgement.metrics,
             "folds": reports,
             "seconds": time.perf_counter() - self.started,

@@ -91,7 +91,7 @@ def evaluate_run(folder: Path, overrides: Sequence[str] = ()) -> Evaluation:
         outcomes.append(data.outcomes("test"))
     forecast, happened = Forecast.concatenate(forecasts), Outcomes.concatenate(outcomes)
     judgement = judge(
-        forecast, happened, bars, strategy=parts.strategy, cost=parts.cost, gate=parts.gate
+        forecast, happened, bars, strategy=parts.trading, cost=parts.cost, gate=parts.gate
     )
     return Evaluation(
         judgement.metrics,

@@ -62,6 +62,9 @@ def show_metrics(metrics: Mapping[str, Any]) -> None:
     _console().print(table)
     _console().print(_regimes(forecast, _console().width))
     trading = metrics["trading"]
+    if not trading:
+        _console().print("no backtest: the target does not say which way to trade")
+        return
     table = Table(title="after costs, out of sample", title_justify="left")
     table.add_column("metric")
     for name in trading:

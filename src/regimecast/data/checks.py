@@ -9,7 +9,7 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int, Shaped
 
 from regimecast.data.calendars import ALWAYS_OPEN, bar_length, expected_times
-from regimecast.data.schema import PRICES
+from regimecast.data.schema import PRICES, observed
 
 __all__ = ["BarTable", "Problem", "bar_problems", "calendar_problems"]
 
@@ -74,7 +74,7 @@ def bar_problems(
     """Problems inside bars and between one bar and the next, in tables sorted by (asset, time).
 
     Args:
-        table: bars whose closes are finite and above zero.
+        table: bars whose closes are finite and above zero, or whose values are finite.
         stale_bars: bars with the same close and no range that make a stale run.
         outlier_sigmas: robust standard deviations of the asset's log returns.
         outlier_return: absolute simple return.
@@ -84,6 +84,8 @@ def bar_problems(
     yield from _bad_values(table)
     yield from _bad_ranges(table)
     yield table.problem("stale_run", _stale_runs(table, stale_bars))
+    if "close" not in table.names:
+        return  # a series that is no price has no returns
     yield table.problem("outlier", _outliers(table, outlier_sigmas, outlier_return), "close")
     if "open" in table.names:
         repeated = _repeated_opens(table, repeated_open_share)
@@ -125,7 +127,7 @@ def _bad_ranges(table: BarTable) -> Iterator[Problem]:
 
 def _stale_runs(table: BarTable, length: int) -> Bool[np.ndarray, " R"]:
     """True at the first bar of every run of at least `length` equal closes without a range."""
-    close = table.column("close")
+    close = table.column(observed(table.names))
     flat = np.ones(len(close), dtype=bool)
     if "high" in table.names and "low" in table.names:
         flat = table.column("high") == table.column("low")

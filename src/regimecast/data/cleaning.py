@@ -20,7 +20,7 @@ from regimecast.data.calendars import bar_length, frequency_text, usual_step
 from regimecast.data.checks import BarTable, Problem, bar_problems, calendar_problems
 from regimecast.data.findings import CleaningReport, Finding
 from regimecast.data.panel import Panel
-from regimecast.data.schema import RawBars, validate
+from regimecast.data.schema import RawBars, observed, validate
 
 __all__ = ["CleaningReport", "CleaningSettings", "Finding", "clean"]
 
@@ -56,7 +56,7 @@ class CleaningSettings:
     """``error``, ``keep_first`` or ``keep_last``, in the order of the source."""
     conflicting_duplicates: str
     missing_close: str
-    """``error`` or ``drop``, as for the next three."""
+    """``error`` or ``drop``, as for the next three; also for a ``value``, where there is no close."""
     infinite_close: str
     zero_close: str
     negative_close: str
@@ -189,12 +189,13 @@ class _Journal:
 
 def _empty_cells(raw: RawBars, assets: tuple[str, ...]) -> Problem:
     """Cells of a wide table that hold no bar."""
+    names = [column.name for column in raw.columns]
     cells = raw.empty_cells
     if cells is None:
         cells = pd.DataFrame({"asset": [], "time": np.array([], dtype="datetime64[ns]")})
     codes = pd.Index(assets).get_indexer(pd.Index(cells["asset"]))
     return Problem(
-        "empty_cell", "close", codes, cells["time"].to_numpy(), np.ones_like(codes, dtype=np.int64)
+        "empty_cell", observed(names), codes, cells["time"].to_numpy(), np.ones_like(codes, dtype=np.int64)
     )
 
 
@@ -209,24 +210,23 @@ def _sort(table: BarTable, journal: _Journal) -> BarTable:
 
 
 def _drop_unusable(table: BarTable, journal: _Journal, settings: CleaningSettings) -> BarTable:
-    close = table.column("close")
-    unusable = {
-        "missing_close": np.isnan(close),
-        "infinite_close": np.isinf(close),
-        "zero_close": close == 0,
-        "negative_close": np.isfinite(close) & (close < 0),
-    }
-    usable: Bool[np.ndarray, " R"] = np.isfinite(close) & (close > 0)
+    name = observed(table.names)
+    close = table.column(name)
+    unusable = {"missing_close": np.isnan(close), "infinite_close": np.isinf(close)}
+    usable: Bool[np.ndarray, " R"] = np.isfinite(close)
+    if name == "close":  # a price has a logarithm; any other number may be what it is
+        unusable |= {"zero_close": close == 0, "negative_close": np.isfinite(close) & (close < 0)}
+        usable &= close > 0
     left = np.bincount(table.asset[usable], minlength=len(journal.assets))
     if not left.all():
         without = [journal.assets[code] for code in np.flatnonzero(left == 0)]
         more = f" and {len(without) - 5} more" if len(without) > 5 else ""
         raise DataError(
-            f"{journal.origin}: no usable close at all in {', '.join(without[:5])}{more}"
+            f"{journal.origin}: no usable {name} at all in {', '.join(without[:5])}{more}"
         )
-    for name, mask in unusable.items():
-        problem = table.problem(name, mask)
-        journal.check(problem, settings, name)
+    for key, mask in unusable.items():
+        problem = table.problem(key.replace("close", name), mask)
+        journal.check(problem, settings, key)
         journal.note(problem, "dropped")
     return table if usable.all() else table.take(np.flatnonzero(usable))
 

@@ -6,7 +6,7 @@ boosters.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, get_args
 
@@ -24,8 +24,9 @@ from regimecast.data.dataset import TimeSeriesDataset
 from regimecast.data.dealing import DealtBatches
 from regimecast.data.market import MarketData
 from regimecast.data.panel import Role
-from regimecast.data.scaling import FeatureScaler
+from regimecast.data.scaling import AssetScaler, FeatureScaler
 from regimecast.data.windows import WindowSource
+from regimecast.labels.base import TargetSeries
 from regimecast.regimes.base import RegimeLabeller
 from regimecast.splits.base import Fold
 from regimecast.weighting.base import Sampling, Weighting
@@ -50,6 +51,8 @@ class _Fitted:
     scaler: FeatureScaler
     scheduled: FeatureScaler
     static: FeatureScaler
+    target: AssetScaler | None
+    """Of a target that is standardised."""
     regime: RegimeLabeller
 
 
@@ -212,7 +215,10 @@ class FinancialDataModule(LightningDataModule):
 
     def state(self) -> dict[str, Any]:
         """What was fitted on the training interval, as plain values."""
-        return {"scaler": self.scaler.to_json(), "regime": self._fitted.regime.state()}
+        state: dict[str, Any] = {"scaler": self.scaler.to_json(), "regime": self._fitted.regime.state()}
+        if self._fitted.target is not None:
+            state["target"] = self._fitted.target.to_json()
+        return state
 
     @cached_property
     def _fitted(self) -> _Fitted:
@@ -231,7 +237,18 @@ class FinancialDataModule(LightningDataModule):
             FeatureScaler.fit(values, market.bars.time, names, interval=interval, clip=self._clip)
             for values, names in channels
         )
-        return _Fitted(scaler, scheduled, static, self._regime.fit(market.bars, interval))
+        target = None
+        if market.target.standardised:
+            target = AssetScaler.fit(market.target.series, market.bars, interval=interval)
+        return _Fitted(scaler, scheduled, static, target, self._regime.fit(market.bars, interval))
+
+    @property
+    def _target(self) -> TargetSeries:
+        """The target in the fold's units."""
+        target, scaler = self.market.target, self._fitted.target
+        if scaler is None:
+            return target
+        return replace(target, series=scaler.scale(target.series, self.market.bars))
 
     @cached_property
     def _regime_codes(self) -> Int[np.ndarray, " R"]:
@@ -247,7 +264,7 @@ class FinancialDataModule(LightningDataModule):
             spec=self.spec,
             past=market.past,
             last_row=market.last_row,
-            target=market.target,
+            target=self._target,
             known=market.known,
             known_index=market.known_index,
             scheduled=market.scheduled,

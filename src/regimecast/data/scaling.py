@@ -1,4 +1,4 @@
-"""Standardisation of model inputs by statistics of the training interval."""
+"""Standardisation of model inputs and targets by statistics of the training interval."""
 
 import logging
 from collections.abc import Mapping
@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
-from regimecast.core.errors import LeakageError, SpecError
+from regimecast.core.errors import DataError, LeakageError, SpecError
 from regimecast.core.types import Interval
+from regimecast.data.panel import Panel
 
-__all__ = ["FeatureScaler"]
+__all__ = ["AssetScaler", "FeatureScaler"]
 
 _log = logging.getLogger(__name__)
 
@@ -111,3 +112,66 @@ class FeatureScaler:
             )
         except KeyError as error:
             raise SpecError(f"scaler state has no {error}") from error
+
+
+@dataclass(frozen=True, eq=False)
+class AssetScaler:
+    """Mean and standard deviation of one series per asset, and the interval they were fitted on."""
+
+    mean: Float[np.ndarray, " A"]
+    std: Float[np.ndarray, " A"]
+    """Population standard deviation; 1 for an asset that is constant in training."""
+    assets: tuple[str, ...]
+    interval: Interval
+
+    @classmethod
+    def fit(
+        cls, series: Float[np.ndarray, " R"], bars: Panel, *, interval: Interval
+    ) -> "AssetScaler":
+        """Statistics of each asset's rows inside `interval`.
+
+        Raises:
+            DataError: an asset has no row there.
+        """
+        rows = np.flatnonzero((bars.time >= interval.start) & (bars.time <= interval.end))
+        asset, values = bars.asset_of_row[rows], series[rows].astype(np.float64)
+        count = np.bincount(asset, minlength=bars.n_assets)
+        if not count.all():
+            without = [bars.assets[code] for code in np.flatnonzero(count == 0)]
+            raise DataError(
+                f"no bar of {', '.join(without[:5])} from {interval.start} to {interval.end}, where "
+                "training happens, so that their level cannot be standardised; leave them out of "
+                "the data, or set target.scale=none"
+            )
+        mean = np.bincount(asset, values, minlength=bars.n_assets) / count
+        square = np.bincount(asset, (values - mean[asset]) ** 2, minlength=bars.n_assets)
+        std = np.sqrt(square / count)
+        # As in `FeatureScaler`: rounding noise is no spread.
+        std[std <= 1e-9 * np.maximum(np.abs(mean), 1e-9)] = 1.0
+        return cls(mean, std, bars.assets, interval)
+
+    def scale(self, series: Float[np.ndarray, " R"], bars: Panel) -> Float[np.ndarray, " R"]:
+        """The series in standard deviations from its asset's mean, float64.
+
+        Raises:
+            SpecError: the bars have an asset that was not there when it was fitted.
+        """
+        if unknown := [name for name in bars.assets if name not in self.assets]:
+            raise SpecError(
+                f"the target was standardised on {', '.join(self.assets[:5])}; it cannot be on "
+                f"{unknown[0]!r}"
+            )
+        place = np.array([self.assets.index(name) for name in bars.assets], dtype=np.int64)
+        asset = place[bars.asset_of_row]
+        return (series - self.mean[asset]) / self.std[asset]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for a json file."""
+        statistics = zip(self.mean.tolist(), self.std.tolist(), strict=True)
+        return {
+            "assets": {
+                name: {"mean": mean, "std": std}
+                for name, (mean, std) in zip(self.assets, statistics, strict=True)
+            },
+            "interval": self.interval.to_json(),
+        }

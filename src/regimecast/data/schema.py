@@ -12,10 +12,13 @@ import pandera.pandas as pa
 from regimecast.core.errors import DataError, did_you_mean
 from regimecast.data.panel import Column
 
-__all__ = ["PRICES", "RawBars", "as_numbers", "raw_schema", "validate"]
+__all__ = ["PRICES", "VALUE", "RawBars", "as_numbers", "observed", "raw_schema", "validate"]
 
 PRICES: tuple[str, ...] = ("open", "high", "low", "close")
 """Canonical names of the price columns."""
+
+VALUE = "value"
+"""Name of what is observed where it is no price: a load, a temperature, any real number."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +27,7 @@ class RawBars:
 
     frame: pd.DataFrame
     """Long: ``asset`` (str), ``time`` (datetime64[ns], naive UTC), then one float64 column per
-    entry of `columns`, among them at least ``close``."""
+    entry of `columns`, among them ``close``, or ``value`` of series that are no prices."""
     columns: tuple[Column, ...]
     frequency: str
     calendar: str
@@ -35,6 +38,11 @@ class RawBars:
     bar; no bars, and so not in `frame`."""
     unused: tuple[str, ...] = ()
     """Columns of the source that were left out, under their own names; for messages only."""
+
+
+def observed(names: Iterable[str]) -> str:
+    """The column that makes a bar a bar: ``close``, or ``value`` in data without prices."""
+    return "close" if "close" in names else VALUE
 
 
 def raw_schema(names: Iterable[str]) -> pa.DataFrameSchema:
@@ -60,11 +68,11 @@ def validate(frame: pd.DataFrame, columns: tuple[Column, ...], *, origin: str) -
         origin: file or other place the frame comes from, for messages.
 
     Raises:
-        DataError: no rows, no ``close``, a column is missing or twice there, a value is not what
+        DataError: no rows, neither ``close`` nor ``value``, a column is missing or twice there, a value is not what
             its column holds. The message names the place, the column and the first offending row.
     """
     names = [column.name for column in columns]
-    if "close" not in names:
+    if observed(names) not in names:
         raise DataError(f"{origin}: no 'close' column; columns: {', '.join(names) or 'none'}")
     for name in ("asset", "time", *names):
         count = int((frame.columns == name).sum())

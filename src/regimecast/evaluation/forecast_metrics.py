@@ -19,6 +19,7 @@ __all__ = [
     "directional_accuracy",
     "information_coefficient",
     "mae",
+    "mse",
     "pinball",
     "rmse",
     "weighted_mean",
@@ -45,13 +46,22 @@ def mae(
     return weighted_mean(np.abs(predicted - actual), weight)
 
 
+def mse(
+    predicted: Float[np.ndarray, " M"],
+    actual: Float[np.ndarray, " M"],
+    weight: Float[np.ndarray, " M"] | None = None,
+) -> float | None:
+    """Mean squared error, mean (ŷ - y)², in squared units of the target."""
+    return weighted_mean((predicted - actual) ** 2, weight)
+
+
 def rmse(
     predicted: Float[np.ndarray, " M"],
     actual: Float[np.ndarray, " M"],
     weight: Float[np.ndarray, " M"] | None = None,
 ) -> float | None:
     """Root mean squared error, √(mean (ŷ - y)²), in units of the target."""
-    squared = weighted_mean((predicted - actual) ** 2, weight)
+    squared = mse(predicted, actual, weight)
     return None if squared is None else float(np.sqrt(squared))
 
 

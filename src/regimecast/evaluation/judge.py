@@ -30,8 +30,9 @@ class Judgement:
 
     metrics: dict[str, Any]
     """Sections ``forecast``, ``trading`` and ``gate`` of ``metrics.json``: plain values, no NaN."""
-    returns: pd.DataFrame
-    """Content of ``returns.parquet``: simple returns per bar and what stands beside them."""
+    returns: pd.DataFrame | None
+    """Content of ``returns.parquet``: simple returns per bar and what stands beside them; None
+    where nothing is traded."""
     backtests: dict[str, BacktestResult]
     """``strategy``, ``buy_and_hold`` and ``naive``, over the same bars and at the same costs."""
 
@@ -41,7 +42,7 @@ def judge(
     outcomes: Outcomes,
     panel: Panel,
     *,
-    strategy: Strategy,
+    strategy: Strategy | None,
     cost: CostModel,
     gate: Gate,
 ) -> Judgement:
@@ -51,7 +52,8 @@ def judge(
         forecast: test samples of all folds, see `join_folds`.
         outcomes: what happened, row by row beside it.
         panel: bars to trade at; its calendar gives the bars per year.
-        strategy: turns forecasts into positions.
+        strategy: turns forecasts into positions; None for a target that is not tradable, of which
+            ``trading`` is empty and no gate is passed or failed.
         cost: charged on every change of position, of the benchmarks too.
         gate: rules to be passed.
 
@@ -60,6 +62,9 @@ def judge(
         DataError: an origin or a price is missing in the panel.
     """
     metrics = evaluate(forecast, outcomes)
+    if strategy is None:
+        gate_of_none = {"profile": gate.name, "passed": None, "rules": []}
+        return Judgement({"forecast": metrics, "trading": {}, "gate": gate_of_none}, None, {})
     row = origin_rows(forecast, panel)
     bars_per_year = panel.bars_per_year
     positions = {

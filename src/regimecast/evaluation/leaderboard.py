@@ -21,6 +21,7 @@ METRICS: dict[str, tuple[str, str, str]] = {
     "crps": ("forecast", "test/crps", "min"),
     "pinball": ("forecast", "test/pinball", "min"),
     "mae": ("forecast", "test/mae", "min"),
+    "mse": ("forecast", "test/mse", "min"),
     "log_loss": ("forecast", "test/log_loss", "min"),
     "accuracy": ("forecast", "test/accuracy", "max"),
     "macro_f1": ("forecast", "test/macro_f1", "max"),

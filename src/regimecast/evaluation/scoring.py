@@ -15,7 +15,7 @@ Metrics = dict[str, float | int | None]
 """Metric by key; None where it does not exist."""
 
 _WEIGHTED = frozenset(
-    {"mae", "rmse", "pinball", "crps", "directional_accuracy"}
+    {"mae", "mse", "rmse", "pinball", "crps", "directional_accuracy"}
     | {"accuracy", "macro_f1", "log_loss", "brier"}
 )
 """Metrics that are also reported with the training weights' rule."""
@@ -151,6 +151,7 @@ class _Cells:
         values, actual, point = self.values[keep], self.actual[keep], self.point[keep]
         metrics: Metrics = {
             "mae": forecast_metrics.mae(point, actual, weight),
+            "mse": forecast_metrics.mse(point, actual, weight),
             "rmse": forecast_metrics.rmse(point, actual, weight),
             "pinball": forecast_metrics.pinball(values, self.levels, actual, weight),
             "crps": forecast_metrics.crps(values, self.levels, actual, weight),

@@ -39,6 +39,9 @@ class TargetSeries:
     """Last row the target of each origin reads; -1 where the future is not complete."""
     lookback: int
     """Bars before the origin that `scale` or barriers read."""
+    standardised: bool = False
+    """Whether a fold shifts and scales `series` by its mean and deviation in training, per asset;
+    see `AssetScaler`."""
     label: Int[np.ndarray, " R"] | None = None
     """Class value per origin, `INCOMPLETE` where unknown; None for a forecast."""
     classes: tuple[int, ...] = ()
@@ -59,6 +62,8 @@ class Target(ABC):
     name: ClassVar[str]
     classes: ClassVar[tuple[int, ...]] = ()
     """Class values, ascending, of a target of classes; empty for a forecast."""
+    tradable: ClassVar[bool] = True
+    """Whether a forecast says which way to trade ``close``; without it there is no backtest."""
 
     @property
     def task(self) -> Task:

@@ -1,7 +1,7 @@
 """What a splitter is. One .py with a splitter and one .yaml with its parameters add it."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -32,6 +32,11 @@ class Fold:
     """Samples left out because they met a later part."""
     purged_validation: int = 0
     """How many of `purged` are of the validation part; all others are of the training part."""
+
+    def of(self, kept: Int[np.ndarray, " N"]) -> "Fold":
+        """The same fold of samples from which these positions were kept before it was made."""
+        parts = {name: kept[getattr(self, name)] for name in ("train", "validation", "test")}
+        return replace(self, **parts)
 
 
 class Splitter(ABC):

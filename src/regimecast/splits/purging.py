@@ -101,6 +101,23 @@ class PurgeRule:
                 f"part. Needed: split.purge=auto, or at least {label_bars}"
             )
 
+    def within(
+        self, samples: Samples, grid: Int[np.ndarray, " T"], *, last: int
+    ) -> Bool[np.ndarray, " N"]:
+        """True for samples that may belong to a part whose last bar has this time.
+
+        Args:
+            samples: samples of any part.
+            grid: distinct times of all bars in nanoseconds, ascending.
+            last: nanoseconds.
+        """
+        complete = ticks(samples.end) <= last
+        if self.bars is None:
+            return complete
+        # Not by the label's own end alone: one that is known early would count and its neighbour
+        # of the same bar would not.
+        return complete & (Span(bars=self.bars).after(ticks(samples.origin), grid) <= last)
+
     def keep(
         self, earlier: Samples, later: Samples, grid: Int[np.ndarray, " T"]
     ) -> Bool[np.ndarray, " N"]:

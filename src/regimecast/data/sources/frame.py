@@ -10,7 +10,7 @@ import pandas as pd
 from regimecast.core.errors import ConfigError, DataError, did_you_mean
 from regimecast.data.calendars import bar_length
 from regimecast.data.panel import Column, Role
-from regimecast.data.schema import PRICES, as_numbers, validate
+from regimecast.data.schema import PRICES, VALUE, as_numbers, observed, validate
 from regimecast.data.sources.base import RawBars
 from regimecast.data.sources.mistakes import check_daily, check_one_asset
 from regimecast.data.sources.tables import flat, match, require
@@ -24,7 +24,9 @@ BARS: tuple[str, ...] = (*PRICES, "volume")
 """Columns that are taken without being asked for."""
 
 _TIME_NAMES = ("time", "date", "datetime", "timestamp")
-_ALLOWED = {"layout": ("long", "wide"), "stamp": ("close", "open")}
+_WIDE = {"wide": "close", "wide_values": VALUE}
+"""What the cells are in each layout with a column per asset."""
+_ALLOWED = {"layout": ("long", *_WIDE), "stamp": ("close", "open")}
 
 
 def column(name: str, *, role: Role | None = None, lag: int | None = None) -> Column:
@@ -43,7 +45,8 @@ class TableReader:
     """Long bars of tables that share one layout.
 
     Args:
-        layout: ``long`` (a row per asset and time) or ``wide`` (a column of closes per asset).
+        layout: ``long`` (a row per asset and time), ``wide`` (a column of closes per asset) or
+            ``wide_values`` (a column per asset of numbers that are no prices, and may be negative).
         columns: name here to column there; ``asset`` and ``time`` may be among them. Long: bars are
             also taken under their own names in any case, null leaves one out. Wide: asset to
             column; without any, every column is an asset.
@@ -91,7 +94,7 @@ class TableReader:
         self.layout = layout
         self.columns = dict(columns or {})
         self.asset = asset
-        if asset is not None and (layout == "wide" or self.columns.get("asset")):
+        if asset is not None and (layout in _WIDE or self.columns.get("asset")):
             raise ConfigError(f"asset={asset!r} contradicts a table that names its assets itself")
         self.time_format = time_format
         self.timezone = timezone
@@ -162,11 +165,17 @@ class TableReader:
         return tuple(
             column(
                 name,
-                role=Role(self.roles[name]) if name in self.roles else None,
+                role=self._role(name, names),
                 lag=self.lags.get(name),
             )
             for name in names
         )
+
+    def _role(self, name: str, names: Sequence[str]) -> Role | None:
+        """The role that was asked for, or that of what is observed; None for the usual one."""
+        if name in self.roles:
+            return Role(self.roles[name])
+        return Role.TARGET_SOURCE if name == observed(names) else None
 
     def _long(
         self,
@@ -191,7 +200,7 @@ class TableReader:
             stamp=self.stamp,
             origin=f"{place}: column {time_name!r}",
         )
-        if self.layout == "wide":
+        if self.layout in _WIDE:
             table = table.drop(columns=time_name)
             return self._from_wide(table, times.time, place, empty), times.aware
         found = self._sources(table, place)
@@ -216,22 +225,21 @@ class TableReader:
         assets = wanted or {name: name for name in table.columns}
         for source in assets.values():
             require(table, source, place)
-        closes = np.column_stack(
+        cells = np.column_stack(
             [as_numbers(table[c], column=str(c), origin=place) for c in assets.values()]
         )
         names = np.array([str(name) for name in assets])
         # An empty cell of a wide table is how it says that an asset has no bar at that time.
-        there = ~np.isnan(closes)
+        there = ~np.isnan(cells)
         order = np.argsort(time, kind="stable")
         begun = np.logical_or.accumulate(there[order])
         goes_on = np.logical_or.accumulate(there[order][::-1])[::-1]
         asset, row = np.nonzero((begun & goes_on & ~there[order]).T)
         empty.append(pd.DataFrame({"asset": names[asset], "time": time[order][row]}))
         asset, row = np.nonzero(there.T)
-        frame = pd.DataFrame(
-            {"asset": names[asset], "time": time[row], "close": closes[row, asset]}
-        )
-        return validate(frame, (column("close"),), origin=place)
+        name = _WIDE[self.layout]
+        frame = pd.DataFrame({"asset": names[asset], "time": time[row], name: cells[row, asset]})
+        return validate(frame, self._declare((name,)), origin=place)
 
     def _sources(self, table: pd.DataFrame, place: str) -> dict[str, str]:
         """Name here to column there."""
@@ -243,9 +251,10 @@ class TableReader:
             if name not in ("asset", "time") and source is not None:
                 require(table, source, place)
                 found[name] = source
-        if "close" not in found:
+        if observed(found) not in found:
             raise DataError(
-                f"{place}: no column 'close'; say which it is with columns={{close: ...}}. "
+                f"{place}: no column 'close'; say which it is with columns={{close: ...}}, or with "
+                f"columns={{value: ...}} if it is no price. "
                 f"Columns: {', '.join(map(str, table.columns))}"
             )
         return {n: found[n] for n in (*BARS, *found) if n in found}
