@@ -81,6 +81,8 @@ class WindowSource:
 
         A missing value becomes 0, the training mean.
         """
+        if self._past.shape[1] == 1:
+            return self._relative(rows, origin)[..., None]
         values = self._past.index_select(0, rows.reshape(-1)).view(*rows.shape, -1)
         _scale(values[..., 1:], self._scaler)
         values[..., 0] = self._relative(rows, origin)
@@ -90,6 +92,8 @@ class WindowSource:
         self, rows: Int[Tensor, "B T"], origin: Int[Tensor, " B"], steps: Int[Tensor, " S"]
     ) -> Float[Tensor, "B T_plus_S Fk"]:
         """Known channels at `rows`, then at the calendar's next bar times `steps` after origin."""
+        if not self.spec.known:
+            return self._known.new_empty(len(rows), rows.shape[1] + len(steps), 0)
         ahead = self._known_index[origin][:, None] + steps
         index = torch.cat([self._known_index[rows], ahead], dim=1)
         values = self._known.index_select(0, index.reshape(-1)).view(*index.shape, -1)
@@ -155,7 +159,7 @@ class WindowSource:
         self, rows: Int[Tensor, "B T"], origin: Int[Tensor, " B"]
     ) -> Float[Tensor, "B T"]:
         """The target's series at rows, in units of the target (float64 until the difference)."""
-        value = self._series[rows]
+        value = self._series.index_select(0, rows.reshape(-1)).view(rows.shape)
         if self._anchored:
             value = value - self._series[origin][:, None]
         return (value / self._scale[origin][:, None]).float()
