@@ -183,7 +183,7 @@ def test_regimes_keep_their_codes(name: str, kind: str) -> None:
     bars = panel(kind, known_ahead=False)
     fitted = labeller(name).fit(bars, Interval(bars.time[0], bars.time[550]))
     codes = fitted.label(bars)
-    assert len(np.unique(codes)) > 2
+    assert name == "none" or len(np.unique(codes)) > 2
     for cut in CUTS:
         end = cut_time(cut, kind)
         np.testing.assert_array_equal(fitted.label(bars.until(end)), codes[bars.time <= end])

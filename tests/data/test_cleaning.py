@@ -324,3 +324,16 @@ def test_bars_of_another_length_are_refused(frequency, step, calendar, advice):
 def test_bars_that_fit_badly_are_told(frequency, step, calendar, words, caplog):
     clean(_spaced(60, frequency, step, calendar=calendar), settings=DEFAULT)
     assert [words in record.message for record in caplog.records] == [True]
+
+
+def test_a_value_may_be_zero_or_negative_and_a_hole_is_still_a_hole():
+    rows = [("A", 1, 0.0), ("A", 2, -3.0), ("A", 3, 1e6), ("A", 4, np.nan), ("A", 5, np.inf)]
+    lenient = replace(LENIENT, missing_close="drop")
+    panel, report = clean(raw(rows, columns=("value",)), settings=lenient)
+    assert panel.actual("value").tolist() == [0.0, -3.0, 1e6]
+    assert report.count("missing_value") == report.count("infinite_value") == 1
+    assert report.count("outlier") == 0
+    with pytest.raises(DataError, match=r"missing_value .*cleaning\.missing_close=error"):
+        clean(raw(rows, columns=("value",)), settings=replace(LENIENT, missing_close="error"))
+    with pytest.raises(DataError, match="no usable value at all in B"):
+        clean(raw([*rows, ("B", 1, np.nan)], columns=("value",)), settings=lenient)

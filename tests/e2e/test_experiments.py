@@ -47,6 +47,8 @@ def test_it_runs(
     choices = [f"{key}={value}" for key, value in swept(path).items()]
     if "walk_forward" in path.read_text():
         choices.append("split.folds=1")
+    if "borders" in path.read_text():
+        choices += ["split.train=1000", "split.validation=500", "split.test=200"]
     ended = command("train", f"experiment={path.stem}", *choices, *SMALL)
     assert ended.code == 0, ended.err
     (run,) = run_folders(Path("runs/study"))

@@ -164,3 +164,24 @@ def test_folds_that_overlap_are_refused():
     both = Outcomes.concatenate([outcomes, outcomes.take(np.arange(3))])
     with pytest.raises(SpecError, match="has 2 forecasts at"):
         judge(twice, both, panel, strategy=SIGN, cost=DEAR, gate=GATE)
+
+
+def test_what_says_nothing_about_trading_is_not_backtested():
+    panel = random_panel(0, [120, 90])
+    forecast, outcomes = sample(panel)
+    bare = Panel(
+        -panel.values[:, :1],
+        panel.time,
+        panel.offsets,
+        (Column("value", Role.TARGET_SOURCE),),
+        panel.assets,
+        panel.frequency,
+        panel.calendar,
+    )
+    found = judge(forecast, outcomes, bare, strategy=None, cost=DEAR, gate=GATE)
+    traded = judge(forecast, outcomes, panel, strategy=SIGN, cost=DEAR, gate=GATE)
+    assert found.metrics["forecast"] == traded.metrics["forecast"]
+    assert found.metrics["trading"] == {}
+    assert found.metrics["gate"] == {"profile": "x", "passed": None, "rules": []}
+    assert found.returns is None
+    assert found.backtests == {}

@@ -18,6 +18,8 @@ LEVELS = [0.05, 0.25, 0.5, 0.75, 0.95]
 PARAMS = {
     "quantile": {"levels": LEVELS},
     "huber": {"delta": 0.5},
+    "mse": {},
+    "mae": {},
     "student_t": {"levels": LEVELS},
     "sharpe": {"risk_aversion": 0.2, "cost_bps": 10.0},
     "cross_entropy": {"class_weights": "balanced", "gamma": 1.5, "label_smoothing": 0.1},
@@ -106,6 +108,16 @@ def test_levels_enclose_the_median(levels):
     assert make("quantile", levels=levels).levels == tuple(levels)
     with pytest.raises(ConfigError, match=r"loss\.levels=\[0\.6\] must enclose .* at least 0\.5"):
         make("quantile", levels=[0.6])
+
+
+@pytest.mark.parametrize(("name", "power"), [("mse", 2), ("mae", 1)])
+def test_point_losses_are_powers_of_the_error(name, power):
+    loss = make(name)
+    batch, output = make_batch(FORECAST, 8), output_for(loss, 8)
+    expected = np.abs(output[:, :, 0].numpy() - batch.target.numpy()) ** power
+    np.testing.assert_allclose(loss(output, batch).numpy(), expected, rtol=1e-6)
+    assert loss.levels == (0.5,)
+    assert torch.equal(loss.decode(output), output)
 
 
 def test_huber_is_quadratic_then_linear():

@@ -1,6 +1,6 @@
 """Level: the series itself over the next bars, not its return."""
 
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
@@ -11,8 +11,6 @@ from regimecast.data.schema import observed
 from regimecast.labels.base import Target, TargetRegistry, TargetSeries
 
 __all__ = ["Level"]
-
-Scale = Literal["training", "none"]
 
 
 @TargetRegistry.register("level")
@@ -30,16 +28,16 @@ class Level(Target):
         scale: ``training`` standardises as above; ``none`` leaves the column's own units.
 
     Raises:
-        ConfigError: a value is out of range.
+        ConfigError: the horizon is below 1.
     """
 
     tradable = False
 
-    def __init__(self, *, horizon: int, column: str | None, scale: Scale) -> None:
+    def __init__(
+        self, *, horizon: int, column: str | None, scale: Literal["training", "none"]
+    ) -> None:
         if horizon < 1:
             raise ConfigError(f"level.horizon={horizon}; allowed: at least 1 bar")
-        if scale not in get_args(Scale):
-            raise ConfigError(f"level.scale={scale!r}; allowed: {', '.join(get_args(Scale))}")
         self._horizon = horizon
         self._column = column
         self._scale = scale

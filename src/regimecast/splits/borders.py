@@ -92,7 +92,7 @@ class Borders(Splitter):
                 raise DataError(
                     f"split.{name}={end} ends its part at bar {position:,}; allowed: after "
                     f"{before:,}, where the part begins, and at most {len(bars):,}, the bars there "
-                    f"are ({_date(bars[0])} to {_date(bars[-1])})"
+                    f"are ({_date(int(bars[0]))} to {_date(int(bars[-1]))})"
                 )
             positions.append(position)
         return positions
@@ -117,4 +117,4 @@ def _end(name: str, value: int | str) -> int | np.datetime64:
 
 
 def _date(tick: int) -> str:
-    return str(np.datetime64(int(tick), "ns"))[:10]
+    return str(np.datetime64(tick, "ns"))[:10]

@@ -9,7 +9,7 @@ import yaml
 from regimecast.core.config import config_folder
 from regimecast.core.errors import ConfigError, DataError
 from regimecast.data.cleaning import CleaningSettings, clean
-from regimecast.data.panel import Role
+from regimecast.data.panel import Column, Role
 
 BARS = """Date,Open,High,Low,Close,Volume
 2020-01-02,10,11,9,10.5,100
@@ -90,6 +90,27 @@ def test_wide(make_source, write):
     assert raw.frame["close"].tolist() == [1.0, 2.0, 5.0]
     one = make_source("csv", path=write(text), layout="wide", columns={"x": "B"}).load()
     assert one.frame["asset"].tolist() == ["x"]
+
+
+def test_wide_values_are_no_prices(make_source, write):
+    text = "date,load,2\n2020-01-02,-1,\n2020-01-03,0,5\n"
+    raw = make_source("csv", path=write(text), layout="wide_values").load()
+    assert raw.columns == (Column("value", Role.TARGET_SOURCE),)
+    assert raw.frame["asset"].tolist() == ["load", "load", "2"]
+    assert raw.frame["value"].tolist() == [-1.0, 0.0, 5.0]
+
+
+def test_a_long_table_may_hold_a_value_instead_of_a_close(make_source, write):
+    text = "date,load,wind\n2020-01-02,-1,3\n2020-01-03,0,5\n"
+    columns = {"value": "load", "wind": "wind"}
+    raw = make_source("csv", path=write(text), asset="x", columns=columns).load()
+    assert raw.columns == (Column("value", Role.TARGET_SOURCE), Column("wind", Role.PAST))
+    # Beside a close it is a column like any other.
+    columns = {"close": "wind", "value": "load"}
+    raw = make_source("csv", path=write(text), asset="x", columns=columns).load()
+    assert raw.columns == (Column("close", Role.TARGET_SOURCE), Column("value", Role.PAST))
+    with pytest.raises(DataError, match=r"no column 'close'.*columns={value: ...}"):
+        make_source("csv", path=write(text), asset="x").load()
 
 
 def test_empty_cells_of_a_wide_table_are_listed_between_first_and_last_bar(make_source, write):
