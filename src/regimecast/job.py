@@ -208,7 +208,6 @@ class Job:
             "data": parts.config["data"]["name"],
             "seed": parts.seed,
             "task": str(market.spec.task),
-            "target": market.spec.target,
             **judgement.metrics,
             "folds": reports,
             "seconds": time.perf_counter() - self.started,

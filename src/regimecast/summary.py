@@ -60,7 +60,8 @@ def show_metrics(metrics: Mapping[str, Any]) -> None:
     for key, value in overall.items():
         table.add_row("steps" if key == "n" else key, _text(value))
     _console().print(table)
-    _console().print(_regimes(forecast, _console().width))
+    if any(value for key, value in forecast.items() if "/regime=" in key and key.endswith("/n")):
+        _console().print(_regimes(forecast, _console().width))
     trading = metrics["trading"]
     if not trading:
         _console().print("no backtest: the target does not say which way to trade")

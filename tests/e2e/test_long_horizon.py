@@ -130,6 +130,9 @@ def test_a_run_counts_every_window_and_trades_on_none(
     assert result.metrics["trading"] == {}
     assert result.returns is None
     assert not (result.folder / "returns.parquet").exists()
-    page = result.report.read_text()
-    assert "no backtest" in page
-    assert "log return" not in page
+    assert "no backtest: the target does not say which way to trade</dd>" in (
+        result.report.read_text()
+    )
+    figures = result.figures
+    assert "equity" not in figures
+    assert figures["fan"].layout.yaxis.title.text == "96 bars ahead"

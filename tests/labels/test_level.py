@@ -155,7 +155,7 @@ def test_refusals():
     with pytest.raises(DataError, match="known 2 bars late"):
         level().compute(late)
     holey = replace(panel, values=np.where(np.arange(50)[:, None] == 7, np.nan, panel.values))
-    with pytest.raises(DataError, match="1 missing values, the first of 'S0' at 2020-06-28T12"):
+    with pytest.raises(DataError, match="1 missing values, the first of 'S0' at 2020-06-28T06"):
         level().compute(holey)
     with pytest.raises(DataError, match="no column 'close'"):
         TargetRegistry.create(

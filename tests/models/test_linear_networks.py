@@ -38,7 +38,10 @@ def test_dlinear_maps_trend_and_rest():
     padded = functional.pad(history[:, None], (12, 12), mode="replicate")[:, 0]
     trend = torch.stack([padded[:, i : i + 25].mean(dim=1) for i in range(L)], dim=1)
     part = {
-        name: (parameters[f"network.linear_{name}.weight"], parameters[f"network.linear_{name}.bias"])
+        name: (
+            parameters[f"network.linear_{name}.weight"],
+            parameters[f"network.linear_{name}.bias"],
+        )
         for name in ("trend", "season")
     }
     expected = functional.linear(trend, *part["trend"])

@@ -79,7 +79,7 @@ def test_without_a_number_of_bars_no_bar_is_shared(samples):
 
 
 def test_an_early_label_does_not_decide_whether_its_origin_counts(samples):
-    """Of labels that end at a barrier, those of the last bars would count only if they are short."""
+    """Of labels that may end early, those of the last bars would count only if they did."""
     short = replace(samples, end=samples.origin + np.timedelta64(1, "h"))
     fold, full = borders().split(short)[0], borders().split(samples)[0]
     np.testing.assert_array_equal(fold.test, full.test)
@@ -116,7 +116,10 @@ def test_bad_borders_are_refused(changes, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"test": 50}, r"split\.test=50 ends its part at bar 130; allowed: after 80.* 120, the bar"),
+        (
+            {"test": 50},
+            r"split\.test=50 ends its part at bar 130; allowed: after 80.* 120, the bar",
+        ),
         ({"validation": "2020-01-02"}, r"split\.validation=2020-01-02.* ends its part at bar 24"),
         ({"train": 5}, "a part without samples"),
         ({"test": 2}, "a part without samples"),

@@ -56,7 +56,7 @@ class CleaningSettings:
     """``error``, ``keep_first`` or ``keep_last``, in the order of the source."""
     conflicting_duplicates: str
     missing_close: str
-    """``error`` or ``drop``, as for the next three; also for a ``value``, where there is no close."""
+    """``error`` or ``drop``, as for the next three; of a ``value`` where there is no close."""
     infinite_close: str
     zero_close: str
     negative_close: str
@@ -195,7 +195,11 @@ def _empty_cells(raw: RawBars, assets: tuple[str, ...]) -> Problem:
         cells = pd.DataFrame({"asset": [], "time": np.array([], dtype="datetime64[ns]")})
     codes = pd.Index(assets).get_indexer(pd.Index(cells["asset"]))
     return Problem(
-        "empty_cell", observed(names), codes, cells["time"].to_numpy(), np.ones_like(codes, dtype=np.int64)
+        "empty_cell",
+        observed(names),
+        codes,
+        cells["time"].to_numpy(),
+        np.ones_like(codes, dtype=np.int64),
     )
 
 

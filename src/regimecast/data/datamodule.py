@@ -215,7 +215,10 @@ class FinancialDataModule(LightningDataModule):
 
     def state(self) -> dict[str, Any]:
         """What was fitted on the training interval, as plain values."""
-        state: dict[str, Any] = {"scaler": self.scaler.to_json(), "regime": self._fitted.regime.state()}
+        state: dict[str, Any] = {
+            "scaler": self.scaler.to_json(),
+            "regime": self._fitted.regime.state(),
+        }
         if self._fitted.target is not None:
             state["target"] = self._fitted.target.to_json()
         return state

@@ -139,9 +139,9 @@ class AssetScaler:
         if not count.all():
             without = [bars.assets[code] for code in np.flatnonzero(count == 0)]
             raise DataError(
-                f"no bar of {', '.join(without[:5])} from {interval.start} to {interval.end}, where "
-                "training happens, so that their level cannot be standardised; leave them out of "
-                "the data, or set target.scale=none"
+                f"no bar of {', '.join(without[:5])} from {interval.start} to {interval.end}, "
+                "where training happens, so that their level cannot be standardised; leave them "
+                "out of the data, or set target.scale=none"
             )
         mean = np.bincount(asset, values, minlength=bars.n_assets) / count
         square = np.bincount(asset, (values - mean[asset]) ** 2, minlength=bars.n_assets)

@@ -68,8 +68,9 @@ def validate(frame: pd.DataFrame, columns: tuple[Column, ...], *, origin: str) -
         origin: file or other place the frame comes from, for messages.
 
     Raises:
-        DataError: no rows, neither ``close`` nor ``value``, a column is missing or twice there, a value is not what
-            its column holds. The message names the place, the column and the first offending row.
+        DataError: no rows, neither ``close`` nor ``value``, a column is missing or twice there, a
+            value is not what its column holds. The message names the place, the column and the
+            first offending row.
     """
     names = [column.name for column in columns]
     if observed(names) not in names:

@@ -63,8 +63,8 @@ def judge(
     """
     metrics = evaluate(forecast, outcomes)
     if strategy is None:
-        gate_of_none = {"profile": gate.name, "passed": None, "rules": []}
-        return Judgement({"forecast": metrics, "trading": {}, "gate": gate_of_none}, None, {})
+        unjudged: dict[str, Any] = {"profile": gate.name, "passed": None, "rules": []}
+        return Judgement({"forecast": metrics, "trading": {}, "gate": unjudged}, None, {})
     row = origin_rows(forecast, panel)
     bars_per_year = panel.bars_per_year
     positions = {

@@ -91,8 +91,14 @@ def forecast_charts(run: RunFiles) -> list[Chart]:
     captions = {
         ForecastKind.QUANTILES: (
             "Forecast fan against what happened",
-            f"At each origin, the forecast of the log return over the next {horizon} bars (bands "
-            f"and median) and the return that followed (thin line). {_coverage(table)}",
+            (
+                f"At each origin, the forecast {horizon} bars ahead (bands and median) and what "
+                "followed (thin line), in units of the target. "
+                if run.untraded
+                else f"At each origin, the forecast of the log return over the next {horizon} bars "
+                "(bands and median) and the return that followed (thin line). "
+            )
+            + _coverage(table),
         ),
         ForecastKind.PROBABILITIES: (
             "Class probabilities against what happened",
@@ -111,9 +117,10 @@ def forecast_charts(run: RunFiles) -> list[Chart]:
             f" The last {forecast_figures.FIRST_SEEN} origins come first; double-click for all."
         )
     choices = assets if len(assets) > 1 else ()
-    charts = [Chart("fan", title, caption, forecast_figures.fan(table, assets), choices=choices)]
+    drawn = forecast_figures.fan(table, assets, returns=not run.untraded)
+    charts = [Chart("fan", title, caption, drawn, choices=choices)]
     if kind is ForecastKind.QUANTILES and horizon > 1:
-        charts += _paths(table, assets[0])
+        charts += _paths(table, assets[0], returns=not run.untraded)
     return [*charts, _calibration(table, kind, horizon), *_by_step(run)]
 
 
@@ -168,15 +175,16 @@ def training_charts(run: RunFiles) -> list[Chart]:
     ]
 
 
-def _paths(table: pd.DataFrame, asset: str) -> list[Chart]:
+def _paths(table: pd.DataFrame, asset: str, *, returns: bool) -> list[Chart]:
     """Six forecasts of one asset: the best and worst outcome and four spread through time."""
+    worst, best = ("worst", "best") if returns else ("lowest", "highest")
     own = table.loc[(table["asset"] == asset) & (table["step"] == table["step"].max())]
     own = own.dropna(subset=["actual"]).drop_duplicates("origin").sort_values("origin")
     if len(own) < 6:
         return []
     extremes = [int(own["actual"].argmin()), int(own["actual"].argmax())]
     spread = np.linspace(0, len(own) - 1, 6).round().astype(int)[1:5].tolist()
-    notes = {extremes[0]: "worst outcome", extremes[1]: "best outcome"}
+    notes = {extremes[0]: f"{worst} outcome", extremes[1]: f"{best} outcome"}
     charts = []
     for place in sorted({*extremes, *spread}):
         row = own.iloc[place]
@@ -188,7 +196,7 @@ def _paths(table: pd.DataFrame, asset: str) -> list[Chart]:
                 f"path-{place}",
                 f"{row['origin']:%Y-%m-%d}{note}",
                 f"{asset}; regime at the origin: {known}.",
-                forecast_figures.fan_paths(table, asset, row["origin"]),
+                forecast_figures.fan_paths(table, asset, row["origin"], returns=returns),
                 small=True,
             )
         )

@@ -65,7 +65,7 @@ def level_columns(predictions: pd.DataFrame, letter: str) -> dict[float, str]:
     return dict(sorted(found.items()))
 
 
-def fan(predictions: pd.DataFrame, assets: Sequence[str]) -> go.Figure:
+def fan(predictions: pd.DataFrame, assets: Sequence[str], *, returns: bool = True) -> go.Figure:
     """What was forecast at each origin against what happened, through time, at `shown_step`.
 
     Quantiles are drawn as nested bands, class probabilities as stacked areas, positions as steps.
@@ -74,13 +74,16 @@ def fan(predictions: pd.DataFrame, assets: Sequence[str]) -> go.Figure:
         predictions: see the module.
         assets: names to draw; all but the first start hidden, and ``trace.meta`` says whose a
             trace is.
+        returns: whether quantiles are of log returns; otherwise they are levels.
     """
     shown = predictions.loc[predictions["step"] == shown_step(predictions)]
     kind = forecast_kind(predictions)
     yaxis = {
         ForecastKind.QUANTILES: axis(
             f"log return over {int(predictions['step'].max())} bars", tickformat=".1%"
-        ),
+        )
+        if returns
+        else axis(f"{int(predictions['step'].max())} bars ahead"),
         ForecastKind.PROBABILITIES: axis("probability", tickformat=".0%", range=[0, 1.12]),
         ForecastKind.POSITIONS: axis("position", range=[-1.08, 1.08]),
     }[kind]
@@ -91,7 +94,7 @@ def fan(predictions: pd.DataFrame, assets: Sequence[str]) -> go.Figure:
         rows = rows.iloc[evenly(len(rows), _ORIGINS)]
         before = len(chart.data)
         if kind is ForecastKind.QUANTILES:
-            _add_quantiles(chart, rows, "origin")
+            _add_quantiles(chart, rows, "origin", returns=returns)
         elif kind is ForecastKind.PROBABILITIES:
             _add_probabilities(chart, rows)
         else:
@@ -103,27 +106,34 @@ def fan(predictions: pd.DataFrame, assets: Sequence[str]) -> go.Figure:
     return chart
 
 
-def fan_paths(predictions: pd.DataFrame, asset: str, origin: pd.Timestamp) -> go.Figure:
-    """Bands over the steps of one forecast against the path that followed."""
+def fan_paths(
+    predictions: pd.DataFrame, asset: str, origin: pd.Timestamp, *, returns: bool = True
+) -> go.Figure:
+    """Bands over the steps of one forecast against the path that followed.
+
+    Log returns begin at 0, where the origin's close is; levels begin at the first step.
+    """
     rows = predictions.loc[(predictions["asset"] == asset) & (predictions["origin"] == origin)]
     rows = rows.drop_duplicates("step", keep="last").sort_values("step")
-    start = rows.iloc[:1].assign(
-        step=0, actual=0.0, **dict.fromkeys(level_columns(rows, "q").values(), 0.0)
-    )
-    rows = pd.concat([start, rows])
+    if returns:
+        start = rows.iloc[:1].assign(
+            step=0, actual=0.0, **dict.fromkeys(level_columns(rows, "q").values(), 0.0)
+        )
+        rows = pd.concat([start, rows])
     chart = figure(
         230,
         xaxis=axis("bars ahead", rangemode="tozero"),
-        yaxis=axis(tickformat=".1%"),
+        yaxis=axis(tickformat=".1%") if returns else axis(),
         showlegend=False,
         margin={"l": 8, "r": 8, "t": 6, "b": 8},
     )
-    _add_quantiles(chart, rows, "step")
+    _add_quantiles(chart, rows, "step", returns=returns)
     return chart
 
 
-def _add_quantiles(chart: go.Figure, rows: pd.DataFrame, along: str) -> None:
+def _add_quantiles(chart: go.Figure, rows: pd.DataFrame, along: str, *, returns: bool) -> None:
     """Nested bands, the median and what happened, along a column of the rows."""
+    y = "%{y:.2%}" if returns else "%{y:.4~g}"
     levels = level_columns(rows, "q")
     x = stamps(rows["origin"].to_numpy()) if along == "origin" else rows[along].to_numpy()
     pairs = [(level, 1 - level) for level in levels if level < 0.5]
@@ -143,7 +153,7 @@ def _add_quantiles(chart: go.Figure, rows: pd.DataFrame, along: str) -> None:
             fill="tonexty",
             fillcolor=translucent(STRATEGY, 0.12 + 0.08 * min(depth, 4)),
             customdata=single(rows[levels[low]]),
-            hovertemplate="%{customdata:.2%} to %{y:.2%}",
+            hovertemplate=f"{y.replace('y', 'customdata', 1)} to {y}",
         )
     if 0.5 in levels:
         chart.add_scatter(
@@ -152,7 +162,7 @@ def _add_quantiles(chart: go.Figure, rows: pd.DataFrame, along: str) -> None:
             mode="lines",
             name="median forecast",
             line={"color": STRATEGY, "width": 1.6},
-            hovertemplate="%{y:.2%}",
+            hovertemplate=y,
         )
     chart.add_scatter(
         x=x,
@@ -161,7 +171,7 @@ def _add_quantiles(chart: go.Figure, rows: pd.DataFrame, along: str) -> None:
         name="what happened",
         line={"color": INK, "width": 1},
         marker={"size": 3, "color": INK},
-        hovertemplate="%{y:.2%}",
+        hovertemplate=y,
     )
 
 

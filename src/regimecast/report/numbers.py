@@ -45,6 +45,7 @@ _COUNTS = frozenset({"n", "episodes", "n_bars", "n_trades", "max_drawdown_bars"}
 _SUFFIXES = {"break_even_bps": " bp", "turnover": "×/year"}
 _TITLES = {
     "mae": "MAE",
+    "mse": "MSE",
     "rmse": "RMSE",
     "crps": "CRPS",
     "pinball": "pinball loss",

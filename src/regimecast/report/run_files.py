@@ -63,13 +63,17 @@ class RunFiles:
                 problems.append(f"{name} cannot be read: {error}")
             return None
 
+        metrics = attempt("metrics.json", _mapping) or {}
+        traded = metrics.get("trading") != {}
         return cls(
             path=path,
-            metrics=attempt("metrics.json", _mapping) or {},
+            metrics=metrics,
             manifest=attempt("manifest.json", _mapping) or {},
             config=attempt("config.yaml", lambda file: file.read_text("utf-8")) or "",
             log=_tail(path / "train.log"),
-            returns=attempt("returns.parquet", lambda file: _table(file, _RETURNS)),
+            returns=attempt("returns.parquet", lambda file: _table(file, _RETURNS))
+            if traded
+            else None,
             predictions=attempt("predictions.parquet", lambda file: _table(file, _PREDICTIONS))
             if predictions
             else None,
@@ -132,6 +136,11 @@ class RunFiles:
     def trading(self, series: str = "strategy") -> dict[str, Any]:
         """Trading metrics of ``strategy``, ``buy_and_hold`` or ``naive``."""
         return _section(_section(self.metrics, "trading"), series)
+
+    @property
+    def untraded(self) -> bool:
+        """Whether the run was judged without a backtest: its target is no return of a price."""
+        return self.metrics.get("trading") == {}
 
     @property
     def gate(self) -> dict[str, Any]:

@@ -192,6 +192,8 @@ def facts(run: RunFiles) -> list[tuple[str, str]]:
         found.append(
             ("out of sample", f"{date(time.iloc[0])} to {date(time.iloc[-1])}, {len(time):,} bars")
         )
+    if run.untraded:
+        found.append(("trading", "no backtest: the target does not say which way to trade"))
     if run.predictions is not None:
         assets = run.predictions["asset"].unique()
         found.append(
@@ -222,8 +224,9 @@ def warnings(run: RunFiles) -> list[str]:
     if run.status == "finished":
         found += run.problems
     counts = {name: n for name, v in run.by_regime("n").items() if (n := plain(v)) is not None}
-    if none := [prose(name) for name, n in counts.items() if n == 0]:
-        found.append(f"The test period holds no forecasts in: {', '.join(none)}.")
+    none = [prose(name) for name, n in counts.items() if n == 0]
+    if len(none) < len(counts):  # with regime=none there are no regimes to miss
+        found += [f"The test period holds no forecasts in: {', '.join(none)}."] if none else []
     few = [f"{prose(name)} ({n:.0f})" for name, n in counts.items() if 0 < n < _FEW]
     if few:
         found.append(f"Too few forecasts to judge in: {', '.join(few)}.")

@@ -67,7 +67,9 @@ class Borders(Splitter):
         whole = Timeline(samples)
         train, validation, test = self._positions(whole.bars)
         # What ends after the last border belongs to no part, and must not purge any.
-        kept = np.flatnonzero(self._rule.within(samples, whole.bars, last=int(whole.bars[test - 1])))
+        kept = np.flatnonzero(
+            self._rule.within(samples, whole.bars, last=int(whole.bars[test - 1]))
+        )
         if not len(kept):
             raise DataError("split 'borders': no sample ends before the test part does")
         timeline = Timeline(samples.take(kept))
