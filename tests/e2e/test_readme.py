@@ -61,7 +61,12 @@ def write_bars(path: Path, *, renamed: bool) -> None:
 @pytest.mark.parametrize("words", [w for w in TRAIN if "-m" not in w], ids=" ".join)
 def test_single_runs_run(words: list[str], command: Callable[..., Ended], folder: Path):
     write_bars(folder / "bars.csv", renamed=any("columns" in word for word in words))
-    small = [*SMALL, "target.volatility_window=10"]
+    pd.read_csv(folder / "bars.csv").rename(columns={"close": "load"}).to_csv(
+        folder / "loads.csv", index=False
+    )
+    small = [*SMALL]
+    if not any(word.startswith("target=") for word in words):
+        small.append("target.volatility_window=10")
     if not any(word.startswith("regime=") for word in words):
         small.append("regime.minimum=50")
     if any(word == "model=lightgbm" for word in words):

@@ -103,8 +103,13 @@ class TimeSeriesDataset(Dataset[Batch]):
 
     def targets(self) -> tuple[Float[np.ndarray, "N H"], Bool[np.ndarray, "N H"]]:
         """Targets in units of `scale` and their mask, for every sample."""
-        target, mask = self.source.target(self._origin)
-        return target.numpy(), mask.numpy()
+        target = np.empty((len(self), self.spec.horizon), dtype=np.float32)
+        mask = np.empty(target.shape, dtype=bool)
+        for start in range(0, len(self), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            values, known = self.source.target(self._origin[part])
+            target[part], mask[part] = values.numpy(), known.numpy()
+        return target, mask
 
     def arrays(self, lags: Sequence[int]) -> Arrays:
         """The samples as flat rows with past channels at these lags (0 is the origin).
