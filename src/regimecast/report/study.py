@@ -75,8 +75,13 @@ def statuses(runs: Runs) -> dict[str, int]:
 
 
 def trials(runs: Runs) -> str:
-    """How many trials the best Sharpe ratio was chosen from, as a sentence."""
+    """How many trials the best Sharpe ratio or error was chosen from, as a sentence."""
     count = len(runs)
+    if all(run.untraded for run in runs.values()):
+        return (
+            f"The lowest error here is the best of {count} run{'' if count == 1 else 's'}: the "
+            "more runs, the lower the best of them by luck alone. Nothing is traded on this target."
+        )
     known = sum(plain(run.trading().get("sharpe")) is not None for run in runs.values())
     return (
         f"The best Sharpe ratio here is the best of {count} trial{'s' if count != 1 else ''}"
