@@ -18,6 +18,7 @@ from regimecast.data.cleaning import CleaningSettings
 from regimecast.data.datamodule import FinancialDataModule
 from regimecast.data.market import MarketData
 from regimecast.data.panel import Panel
+from regimecast.data.shuffling import Shuffle
 from regimecast.data.sources.base import Source, SourceRegistry
 from regimecast.evaluation.costs import CostModel
 from regimecast.evaluation.gate import Gate
@@ -49,6 +50,7 @@ _WINDOW: Mapping[str, Any] = {
     "num_workers": int,
     "clip": float,
     "asset_identity": bool,
+    "shuffle": Shuffle,
 }
 _FAMILIES: Any = Mapping[str, Mapping[str, Any]]
 """Groups of which several options are chosen: the parameters of each by its name."""
@@ -209,6 +211,7 @@ class Assembly:
                 num_workers=window["num_workers"],
                 clip=float(window["clip"]),
                 seed=self.seed,
+                shuffle=window["shuffle"],
             )
 
     def model(self, data: FinancialDataModule) -> BaseTimeSeriesModel:

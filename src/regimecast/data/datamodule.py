@@ -25,6 +25,7 @@ from regimecast.data.dealing import DealtBatches
 from regimecast.data.market import MarketData
 from regimecast.data.panel import Role
 from regimecast.data.scaling import AssetScaler, FeatureScaler
+from regimecast.data.shuffling import Shuffle, ShuffledTimes
 from regimecast.data.windows import WindowSource
 from regimecast.labels.base import TargetSeries
 from regimecast.regimes.base import RegimeLabeller
@@ -70,6 +71,7 @@ class FinancialDataModule(LightningDataModule):
         num_workers: loader processes; 0 gathers in the main process, which is fastest on a CPU.
         clip: scaled features are limited to ±clip.
         seed: of the drawing and the shuffling.
+        shuffle: ``windows``, or ``times`` to keep the assets' windows of a bar time together.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class FinancialDataModule(LightningDataModule):
         num_workers: int,
         clip: float,
         seed: int,
+        shuffle: Shuffle = "windows",
         fitted: _Fitted | None = None,
     ) -> None:
         super().__init__()
@@ -98,6 +101,7 @@ class FinancialDataModule(LightningDataModule):
         self._num_workers = num_workers
         self._clip = clip
         self.seed = seed
+        self.shuffle = shuffle
         self._given = fitted
         self._datasets: dict[str, TimeSeriesDataset] = {}
 
@@ -122,6 +126,7 @@ class FinancialDataModule(LightningDataModule):
             num_workers=self._num_workers,
             clip=self._clip,
             seed=self.seed,
+            shuffle=self.shuffle,
             fitted=self._fitted,
         )
 
@@ -171,7 +176,13 @@ class FinancialDataModule(LightningDataModule):
         dataset = self.split(name)
         seed = derive_seed(self.seed, self.number, _SHUFFLING)
         chance = torch.Generator().manual_seed(seed) if shuffle else None
-        order = RandomSampler(dataset, generator=chance) if shuffle else SequentialSampler(dataset)
+        order: RandomSampler | SequentialSampler | ShuffledTimes = SequentialSampler(dataset)
+        if chance is not None:
+            order = (
+                RandomSampler(dataset, generator=chance)
+                if self.shuffle == "windows"
+                else ShuffledTimes(dataset.samples.origin, chance)
+            )
         return DataLoader(
             dataset,
             batch_sampler=DealtBatches(order, batch_size=self.batch_size),

@@ -6,6 +6,7 @@ from torch import distributed
 from torch.utils.data import BatchSampler, RandomSampler, Sampler, SequentialSampler
 
 from regimecast.core.errors import ConfigError
+from regimecast.data.shuffling import ShuffledTimes
 
 __all__ = ["DealtBatches"]
 
@@ -24,7 +25,9 @@ class DealtBatches(Sampler[list[int]]):
         batch_size: positions per process and step.
     """
 
-    def __init__(self, order: RandomSampler | SequentialSampler, *, batch_size: int) -> None:
+    def __init__(
+        self, order: RandomSampler | SequentialSampler | ShuffledTimes, *, batch_size: int
+    ) -> None:
         self._order = order
         self._batch_size = batch_size
 
