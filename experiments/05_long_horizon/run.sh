@@ -22,8 +22,8 @@ ettm2=(data.path="$data/ETTm2.parquet" data.frequency=15min
 exchange=(data.path="$data/exchange_rate.parquet" data.frequency=1D
   split.train=5311 split.validation=760 split.test=1517)
 
-# Batches and rates are those of the authors' scripts: 32 windows of every series, for the exchange
-# rates 8 at the two short horizons.
+# Batches and rates are those of the authors' scripts: 32 times, all series at each; for the exchange
+# rates 8 times at the two short horizons.
 if wanted ETTh1; then
   train study=05_long_horizon/ETTh1
 fi
