@@ -67,6 +67,9 @@ class FinancialDataModule(LightningDataModule):
         num_workers: loader processes; 0 gathers in the main process, which is fastest on a CPU.
         clip: scaled features are limited to ±clip.
         seed: of the drawing and the shuffling.
+
+    Raises:
+        LeakageError: the target's settings were fitted on bars of the validation or test part.
     """
 
     def __init__(
@@ -97,6 +100,8 @@ class FinancialDataModule(LightningDataModule):
         self.seed = seed
         self._given = fitted
         self._datasets: dict[str, TimeSeriesDataset] = {}
+        if fitted is None and (until := market.target_rule.fitted_until) is not None:
+            fold.check_after(until, self.samples, what=f"target {self.spec.target!r}")
 
     @property
     def spec(self) -> DataSpec:
