@@ -156,17 +156,30 @@ def show_features(chosen: str | None = None) -> None:
     pipeline = FeaturePipeline(config["features"], missing=config["missing_features"])
     frame = pipeline.table()
     frame["version"] = frame["version"].str[:8]
+    families = frame[["family", "parameters"]].drop_duplicates()
     title = f"{len(frame)} features, version {pipeline.version[:12]}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    for heading in frame.columns:
+    for heading in frame.columns.drop("parameters"):
         table.add_column(
             heading,
-            justify="right" if heading == "lookback" else "left",
-            no_wrap=heading in {"family", "name", "version", "lookback"},
+            justify="right" if heading in {"lookback", "lag"} else "left",
+            no_wrap=heading in {"family", "name", "version", "lookback", "lag"},
         )
-    for row in frame.itertuples(index=False):
+    for row in frame.drop(columns="parameters").itertuples(index=False):
         table.add_row(*(str(value) for value in row))
-    _console().print(table)
+    console = _console()
+    console.print(table)
+    console.print(
+        "lookback: bars before t that are read; lag: bars from an input's being available to its "
+        "use, to which the lag of its column is added; ahead: known before.",
+        highlight=False,
+    )
+    table = Table(title="parameters", title_justify="left", box=box.SIMPLE_HEAD)
+    for heading in families.columns:
+        table.add_column(heading, no_wrap=heading == "family")
+    for row in families.itertuples(index=False):
+        table.add_row(*row)
+    console.print(table)
 
 
 def _show(board: Leaderboard) -> None:
