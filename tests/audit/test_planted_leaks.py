@@ -272,6 +272,17 @@ def test_10_barriers_fitted_on_the_full_sample(config: Config, plant: Plant) -> 
     assert_found(run({**of_classes(config), "target": {"name": name}}), f"target/{name}")
 
 
+@pytest.mark.parametrize("planted", [True, False])
+def test_10_barriers_searched_on_bars_that_judge_them(planted: bool, config: Config) -> None:
+    values = of_classes(config)
+    until = "2100-01-01" if planted else "2015-02-01"
+    target = {**values["target"], "fitted_until": until}
+    report = run({**values, "target": target})
+    settings = [f for f in report.findings if f.output == "settings"]
+    assert bool(settings) is planted
+    assert all(f.component == "target/triple_barrier" for f in settings)
+
+
 class NoTimeout(TripleBarrier):
     """Says that a label which met no barrier was known on the bar after the origin."""
 

@@ -9,6 +9,7 @@ from regimecast.audit.ledger import Ledger, Where, same_bits
 from regimecast.audit.perturbation import Kind
 from regimecast.audit.subject import Subject
 from regimecast.core.config import split_name
+from regimecast.core.errors import LeakageError
 from regimecast.core.types import Task
 from regimecast.data.panel import Panel
 from regimecast.labels.base import TargetSeries
@@ -40,7 +41,7 @@ class TargetCheck:
                 component, "series", Where.nowhere(subject.cuts[-1], Kind.NOISE),
                 "replaced bars change nothing even after the cut: these are other bars' values",
             )  # fmt: skip
-        self._fitted_interval(subject, ledger, component)
+        self._fitted_until(subject, ledger, component)
         return ledger.checks(), []
 
     def _cuts(self, subject: Subject, base: TargetSeries) -> list[np.datetime64]:
@@ -80,21 +81,19 @@ class TargetCheck:
         ):
             ledger.compare(component, name, before[known][both], now[after][both], where)
 
-    def _fitted_interval(self, subject: Subject, ledger: Ledger, component: str) -> None:
-        """A target with settings that were searched for says on which bars: those of training."""
-        interval = getattr(subject.parts.target, "fitted", None)
-        if interval is None:
+    def _fitted_until(self, subject: Subject, ledger: Ledger, component: str) -> None:
+        """A target whose settings were searched for says up to where: before what judges them."""
+        until = subject.parts.target.fitted_until
+        if until is None:
             return
+        samples = subject.market.samples(complete=True)
         for number, fold in enumerate(subject.folds):
-            end = fold.train_interval.end
-            where = Where.nowhere(end, "fitted interval")
-            if interval.end > end:
-                ledger.find(
-                    component, "settings", where,
-                    f"fitted on bars up to {interval.end}, but fold {number} trains up to {end}",
-                )  # fmt: skip
-            else:
-                ledger.passed(component, end, "fitted interval", 1)
+            ledger.passed(component, until, "fitted interval", 1)
+            try:
+                fold.check_after(until, samples, what=f"fold {number}: the target")
+            except LeakageError as error:
+                where = Where.nowhere(until, "fitted interval")
+                ledger.find(component, "settings", where, str(error))
 
 
 def _complete_by(
