@@ -10,9 +10,10 @@ from typer.testing import CliRunner
 
 from regimecast.cli import app
 from regimecast.core.compose import composed
+from regimecast.core.terminal import console
 from regimecast.stages.report import size
 from regimecast.stages.runner import Progress, run_pipeline
-from regimecast.stages.table import artifact_table, console, stage_line
+from regimecast.stages.table import artifact_table, stage_line
 from tests.stages.conftest import SMALL, Config
 
 

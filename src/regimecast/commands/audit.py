@@ -1,17 +1,14 @@
 """``regimecast audit``: proof that nothing known at t depends on what came after t."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from regimecast.core.terminal import configure_logging
+from regimecast.core.terminal import configure_logging, console
 
 __all__ = ["audit"]
 
-_WIDE = 240
-"""Columns of a table that goes to a file or a pipe."""
 _FOUND = 1
 """Exit code of an audit that is not clean."""
 
@@ -62,7 +59,7 @@ def audit(
             checks=ALL_CHECKS if model else MARKET_CHECKS,
             progress=lambda name: status.update(f"audit: {name}"),
         )
-    show(report, Console(width=None if sys.stdout.isatty() else _WIDE, markup=False, emoji=False))
+    show(report, console())
     if json is not None:
         write_json(json, report.to_json())
         typer.echo(f"written: {json}")

@@ -1,17 +1,13 @@
 """``regimecast barriers``: a search for triple barriers."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from regimecast.core.terminal import configure_logging
+from regimecast.core.terminal import configure_logging, console
 
 __all__ = ["barriers"]
-
-_WIDE = 1000
-"""Columns of a table that goes to a file or a pipe."""
 
 
 def barriers(
@@ -33,14 +29,12 @@ def barriers(
     page with the front. Ctrl-C writes nothing.
     """
     configure_logging()
-    from rich.console import Console
 
     from regimecast.search.run import find_barriers
     from regimecast.search.table import result_table
 
     found = find_barriers(overrides or [], output=output, config_dir=config_dir)
-    width = None if sys.stdout.isatty() else _WIDE
-    Console(width=width, markup=False, emoji=False).print(result_table(found.result))
+    console().print(result_table(found.result))
     typer.echo(f"{found.result.trials} settings judged; front: {found.page}")
     typer.echo(
         f"train with it: regimecast train --config-dir {found.output.parent.parent} "

@@ -1,15 +1,11 @@
 """``regimecast bench``: how fast, as ratios with targets."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 __all__ = ["bench"]
-
-_WIDE = 1000
-"""Columns of a table that goes to a file or a pipe."""
 
 
 def bench(
@@ -33,18 +29,17 @@ def bench(
     from rich.table import Table
 
     from regimecast.bench.catalogue import run_bench
-    from regimecast.core.terminal import configure_logging
+    from regimecast.core.terminal import configure_logging, console
 
     configure_logging()
-    report = run_bench(name, repetitions=repetitions, quick=quick)
+    with Console(stderr=True).status(f"measuring {name}; this takes minutes"):
+        report = run_bench(name, repetitions=repetitions, quick=quick)
     table = Table(title=report.title, title_justify="left")
     for heading in report.columns:
         table.add_column(heading, justify="right" if heading == "ratio" else "left")
     for row in report.rows:
         table.add_row(*row)
-    # Without a terminal nothing has to be cut off; names stay as they are, brackets included.
-    width = None if sys.stdout.isatty() else _WIDE
-    Console(width=width, markup=False, emoji=False).print(table)
+    console().print(table)
     for line in report.notes:
         typer.echo(line)
     typer.echo(f"machine: {report.machine}")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from regimecast.core.terminal import configure_logging
+from regimecast.core.terminal import configure_logging, console
 
 __all__ = ["pipeline"]
 
@@ -43,7 +43,7 @@ def pipeline(
     configure_logging()
     from regimecast.core.compose import composed
     from regimecast.stages.runner import run_pipeline
-    from regimecast.stages.table import artifact_table, console, stage_line
+    from regimecast.stages.table import artifact_table, stage_line
 
     given = overrides or []
     config = composed(["+labels/search=barriers", *given], config_dir=config_dir)

@@ -1,9 +1,6 @@
 """A pipeline on the terminal: a line per stage, then its artifacts."""
 
-import sys
-
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -12,19 +9,11 @@ from regimecast.stages.manifest import PipelineManifest
 from regimecast.stages.report import size
 from regimecast.stages.runner import Progress
 
-__all__ = ["artifact_table", "console", "stage_line"]
+__all__ = ["artifact_table", "stage_line"]
 
-_WIDE = 1000
-"""Columns of output that goes to a file or a pipe."""
 _NAME, _TIME = 13, 10
 _DIGITS = 12
 """Of a hash; the manifest has all 64."""
-
-
-def console() -> Console:
-    """Where lines and tables go; plain text in full width without a terminal."""
-    width = None if sys.stdout.isatty() else _WIDE
-    return Console(width=width, markup=False, emoji=False, highlight=False)
 
 
 def stage_line(progress: Progress) -> Text:
