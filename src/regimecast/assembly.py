@@ -2,15 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers import Logger
 
 from regimecast.core.config import split_name
-from regimecast.core.errors import ConfigError, RegimecastError, SpecError, did_you_mean
-from regimecast.core.registry import Registry
+from regimecast.core.errors import ConfigError, RegimecastError, SpecError
+from regimecast.core.parts import check_keys, component, settings
 from regimecast.core.seeding import derive_seed
 from regimecast.core.types import DataSpec
 from regimecast.core.values import fitting
@@ -23,6 +22,12 @@ from regimecast.data.sources.base import Source, SourceRegistry
 from regimecast.evaluation.costs import CostModel
 from regimecast.evaluation.gate import Gate
 from regimecast.evaluation.strategies.base import Strategy, StrategyRegistry
+from regimecast.features.cache import (
+    CachedFeaturePipeline,
+    FeatureCache,
+    FeatureCacheSettings,
+    shared_cache,
+)
 from regimecast.features.pipeline import FeaturePipeline, Missing
 from regimecast.labels.base import Target, TargetRegistry
 from regimecast.losses.base import LossRegistry
@@ -38,9 +43,9 @@ from regimecast.weighting.base import Sampling, SamplingRegistry, Weighting, Wei
 __all__ = ["TOP_LEVEL", "Assembly"]
 
 TOP_LEVEL: tuple[str, ...] = (
-    "callbacks", "cleaning", "cost", "data", "features", "gate", "loss", "missing_features",
-    "model", "optimizer", "regime", "runs", "sampling", "scheduler", "seed", "split", "strategy",
-    "study", "target", "tracker", "trainer", "weighting", "window",
+    "callbacks", "cleaning", "cost", "data", "feature_cache", "features", "gate", "loss",
+    "missing_features", "model", "optimizer", "regime", "runs", "sampling", "scheduler", "seed",
+    "split", "strategy", "study", "target", "tracker", "trainer", "weighting", "window",
 )  # fmt: skip
 """Every key that a config may have at the top; anything else is an error."""
 
@@ -66,6 +71,7 @@ class Assembly:
     config: Mapping[str, Any]
     source: Source
     cleaning: CleaningSettings
+    feature_cache: FeatureCache
     pipeline: FeaturePipeline
     target: Target
     weightings: Sequence[Weighting]
@@ -91,8 +97,8 @@ class Assembly:
         """
         if "features" not in config:  # Hydra leaves out a group of which none is chosen
             config = {**config, "features": {}}
-        _check_keys("config", config, TOP_LEVEL)
-        _check_keys("window", config["window"], tuple(_WINDOW))
+        check_keys("config", config, TOP_LEVEL)
+        check_keys("window", config["window"], tuple(_WINDOW))
         for key, kind in _WINDOW.items():
             fitting(f"window.{key}", config["window"][key], kind)
         missing = fitting("missing_features", config["missing_features"], Missing)
@@ -101,24 +107,26 @@ class Assembly:
         _check_int("seed", config["seed"], minimum=0)
         for key in ("context_length", "batch_size"):
             _check_int(f"window.{key}", config["window"][key], minimum=1)
-        target: Target = _create(TargetRegistry, "target", config)
-        splitter: Splitter = _create(SplitRegistry, "split", config)
+        target: Target = component(TargetRegistry, "target", config)
+        splitter: Splitter = component(SplitRegistry, "split", config)
         splitter.check(label_bars=target.label_bars)
+        cache = shared_cache(settings(FeatureCacheSettings, "feature_cache", config))
         assembly = cls(
             config=config,
-            source=_create(SourceRegistry, "data", config),
-            cleaning=_make(CleaningSettings, "cleaning", config),
-            pipeline=FeaturePipeline(features, missing=missing),
+            source=component(SourceRegistry, "data", config),
+            cleaning=settings(CleaningSettings, "cleaning", config),
+            feature_cache=cache,
+            pipeline=CachedFeaturePipeline(features, missing=missing, cache=cache),
             target=target,
             weightings=[
                 WeightingRegistry.create(name, **params) for name, params in weighting.items()
             ],
-            sampling=_create(SamplingRegistry, "sampling", config),
+            sampling=component(SamplingRegistry, "sampling", config),
             splitter=splitter,
-            tracker=_create(TrackerRegistry, "tracker", config),
-            strategy=_create(StrategyRegistry, "strategy", config),
-            cost=_make(CostModel, "cost", config),
-            gate=_make(Gate, "gate", config),
+            tracker=component(TrackerRegistry, "tracker", config),
+            strategy=component(StrategyRegistry, "strategy", config),
+            cost=settings(CostModel, "cost", config),
+            gate=settings(Gate, "gate", config),
         )
         if assembly.gate.rules and not target.tradable:
             raise ConfigError(
@@ -221,7 +229,7 @@ class Assembly:
 
     def regime(self) -> RegimeLabeller:
         """A fresh regime labeller."""
-        labeller: RegimeLabeller = _create(RegimeRegistry, "regime", self.config)
+        labeller: RegimeLabeller = component(RegimeRegistry, "regime", self.config)
         return labeller
 
     def trainer(
@@ -238,35 +246,6 @@ class Assembly:
             logger=logger,
             folder=folder,
         )
-
-
-def _create(registry: Registry[Any], group: str, config: Mapping[str, Any]) -> Any:
-    name, params = split_name(fitting(group, config[group], Mapping[str, Any]), group)
-    return registry.create(name, **params)
-
-
-def _make(kind: type[Any], group: str, config: Mapping[str, Any]) -> Any:
-    """A plain settings class from its group, every parameter given and no other."""
-    parameters = signature(kind).parameters
-    _check_keys(group, config[group], tuple(parameters))
-    return kind(
-        **{
-            key: fitting(f"{group}.{key}", value, parameters[key].annotation)
-            for key, value in config[group].items()
-        }
-    )
-
-
-def _check_keys(group: str, given: Any, allowed: Sequence[str]) -> None:
-    fitting(group, given, Mapping[str, Any])
-    for key in given:
-        if key not in allowed:
-            raise ConfigError(
-                f"{group} has no key {key!r}.{did_you_mean(str(key), allowed)} "
-                f"Allowed: {', '.join(allowed)}"
-            )
-    if missing := [key for key in allowed if key not in given]:
-        raise ConfigError(f"{group} needs {', '.join(missing)}")
 
 
 def _check_int(key: str, value: Any, *, minimum: int) -> None:

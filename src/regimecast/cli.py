@@ -1,14 +1,20 @@
 """The command line. Nothing heavy is imported until a command runs: ``--help`` answers at once."""
 
+import re
 import sys
+from inspect import getdoc
 from typing import Annotated
 
 import typer
 
+from regimecast.commands.audit import audit
+from regimecast.commands.barriers import barriers
+from regimecast.commands.bench import bench
 from regimecast.commands.evaluate import evaluate
 from regimecast.commands.features import features
 from regimecast.commands.leaderboard import leaderboard
 from regimecast.commands.models import models
+from regimecast.commands.pipeline import pipeline
 from regimecast.commands.report import report
 from regimecast.commands.train import train
 from regimecast.core.stopping import StopSignals
@@ -25,6 +31,11 @@ app = typer.Typer(
     epilog="Any command takes --debug, which shows the traceback of an error.",
 )
 
+_KEPT = {
+    "train": "what was finished is in the run folder",
+    "pipeline": "finished stages are kept, and the same command goes on after them",
+}
+"""What an interrupted command leaves behind."""
 _SIGNALLED = 128
 """Added to a signal's number: the exit code of what it ended."""
 
@@ -42,7 +53,8 @@ def main() -> None:
             # Typer, depending on its version, has made an exit of its own out of Ctrl-C.
             if stop.received is None:
                 raise
-            complain("interrupted; what was finished is in the run folder")
+            kept = _KEPT.get(next(iter(arguments), ""))
+            complain(f"interrupted; {kept}" if kept else "interrupted")
             sys.exit(_SIGNALLED + stop.received)
         except Exception as error:
             if debug:
@@ -74,8 +86,16 @@ for _command, _example, _settings in (
     (report, "report runs/demo", None),
     (models, "models", None),
     (features, "features --set full", None),
+    (audit, "audit data=sp500 model=lightgbm", None),
+    (barriers, "barriers data=sp500 --output conf_mine/target/searched.yaml", None),
+    (pipeline, "pipeline data=sp500 target=triple_barrier", None),
+    (bench, "bench labels --output experiments/benchmarks", None),
 ):
-    app.command(epilog=f"Example: regimecast {_example}", context_settings=_settings)(_command)
+    app.command(
+        help=re.sub(r"(?<!\n)\n(?!\n)", " ", getdoc(_command) or ""),  # lines fit the terminal
+        epilog=f"Example: regimecast {_example}",
+        context_settings=_settings,
+    )(_command)
 
 
 if __name__ == "__main__":

@@ -98,6 +98,7 @@ class Job:
             forecasts.append(forecast)
             outcomes.append(data.outcomes("test"))
             reports.append(_fold_row(data, report))
+        _log.info("features: %s", self.parts.feature_cache.statistics())
         return self._judge(market, forecasts, outcomes, reports)
 
     def _market(self) -> MarketData:
@@ -133,6 +134,7 @@ class Job:
             data={
                 "origin": raw.origin,
                 "hashes": market.hashes,
+                "feature_cache": self.parts.feature_cache.statistics().to_json(),
                 "cleaning": report.to_json(),
                 "spec": spec.to_json(),
             }

@@ -108,6 +108,8 @@ def _stored_config(folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
         config = OmegaConf.load(folder / "config.yaml")
         if not isinstance(config, DictConfig) or not config:
             raise ValueError("it holds no config")
+        if "feature_cache" not in config:  # of a run before there was one: no result depends on it
+            config["feature_cache"] = compose()["feature_cache"]
         if missing := sorted({*TOP_LEVEL} - {"features", *config}):
             raise ValueError(f"it lacks {', '.join(map(str, missing))}")
     with hydra_explained(overrides):

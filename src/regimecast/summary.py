@@ -1,16 +1,16 @@
 """What the command line shows: tables of runs, studies, models and features."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich import box
-from rich.console import Console, Group
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from regimecast.core.errors import DataError, RegimecastError
+from regimecast.core.terminal import console
 from regimecast.core.types import Task
 from regimecast.evaluation.leaderboard import Leaderboard
 from regimecast.evaluation.table_width import fitting, too_wide
@@ -25,9 +25,6 @@ __all__ = [
     "show_study",
     "write_report",
 ]
-
-_WIDE = 1000
-"""Columns of a table that goes to a file or a pipe, where nothing has to be cut off."""
 
 _TRADING = (
     "sharpe", "sortino", "annual_return", "annual_volatility", "max_drawdown", "turnover",
@@ -47,7 +44,7 @@ _TITLES = {"n": "steps", "naive": "naive rule", "directional_accuracy": "directi
 def show_run(folder: Path, metrics: Mapping[str, Any]) -> None:
     """Metrics of a finished run and where its report is."""
     show_metrics(metrics)
-    _console().print(f"report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
+    console().print(f"report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
 
 
 def show_metrics(metrics: Mapping[str, Any]) -> None:
@@ -59,12 +56,12 @@ def show_metrics(metrics: Mapping[str, Any]) -> None:
         table.add_column(heading, justify="left" if heading == "metric" else "right")
     for key, value in overall.items():
         table.add_row("steps" if key == "n" else key, _text(value))
-    _console().print(table)
+    console().print(table)
     if any(value for key, value in forecast.items() if "/regime=" in key and key.endswith("/n")):
-        _console().print(_regimes(forecast, _console().width))
+        console().print(_regimes(forecast, console().width))
     trading = metrics["trading"]
     if not trading:
-        _console().print("no backtest: the target does not say which way to trade")
+        console().print("no backtest: the target does not say which way to trade")
         return
     table = Table(title="after costs, out of sample", title_justify="left")
     table.add_column("metric")
@@ -72,10 +69,10 @@ def show_metrics(metrics: Mapping[str, Any]) -> None:
         table.add_column(_title(name), justify="right")
     for key in (k for k in _TRADING if k in trading["strategy"]):
         table.add_row(key, *(_text(section.get(key)) for section in trading.values()))
-    _console().print(table)
+    console().print(table)
     gate = metrics["gate"]
     if gate.get("passed") is not None:
-        _console().print(f"gate {gate['profile']}: {'passed' if gate['passed'] else 'not passed'}")
+        console().print(f"gate {gate['profile']}: {'passed' if gate['passed'] else 'not passed'}")
 
 
 def show_study(folder: Path) -> None:
@@ -86,7 +83,7 @@ def show_study(folder: Path) -> None:
         return  # no job came as far as a run folder; the errors are shown by the caller
     _show(board)
     report = write_multirun_report(folder)
-    _console().print(f"report: {report}", soft_wrap=True, highlight=False)
+    console().print(f"report: {report}", soft_wrap=True, highlight=False)
 
 
 def show_leaderboard(folder: Path, *, sort: str | None, output: Path | None) -> None:
@@ -141,9 +138,8 @@ def show_models() -> None:
         )
         what = (model.__doc__ or "").strip().partition("\n")[0]
         table.add_row(name, *("yes" if ability else "-" for ability in able), what)
-    console = _console()
-    console.print(table)
-    console.print(
+    console().print(table)
+    console().print(
         "fore: forecasts a number; class: tells classes; sharpe: trains with loss=sharpe. "
         "All read the target's own past; past: also features of past bars; known: covariates "
         "known ahead; stat: static columns of an asset.",
@@ -160,28 +156,34 @@ def show_features(chosen: str | None = None) -> None:
     pipeline = FeaturePipeline(config["features"], missing=config["missing_features"])
     frame = pipeline.table()
     frame["version"] = frame["version"].str[:8]
+    families = frame[["family", "parameters"]].drop_duplicates()
     title = f"{len(frame)} features, version {pipeline.version[:12]}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    for heading in frame.columns:
+    for heading in frame.columns.drop("parameters"):
         table.add_column(
             heading,
-            justify="right" if heading == "lookback" else "left",
-            no_wrap=heading in {"family", "name", "version", "lookback"},
+            justify="right" if heading in {"lookback", "lag"} else "left",
+            no_wrap=heading in {"family", "name", "version", "lookback", "lag"},
         )
-    for row in frame.itertuples(index=False):
+    for row in frame.drop(columns="parameters").itertuples(index=False):
         table.add_row(*(str(value) for value in row))
-    _console().print(table)
+    console().print(table)
+    console().print(
+        "lookback: bars before t that are read; lag: bars from an input's being available to its "
+        "use, to which the lag of its column is added; ahead: known before.",
+        highlight=False,
+    )
+    table = Table(title="parameters", title_justify="left", box=box.SIMPLE_HEAD)
+    for heading in families.columns:
+        table.add_column(heading, no_wrap=heading == "family")
+    for row in families.itertuples(index=False):
+        table.add_row(*row)
+    console().print(table)
 
 
 def _show(board: Leaderboard) -> None:
-    console = _console()
-    console.print(board.to_table(console.width))
-
-
-def _console() -> Console:
-    """A console that prints names, messages and paths as they are, square brackets included."""
-    width = None if sys.stdout.isatty() else _WIDE
-    return Console(width=width, markup=False, emoji=False)
+    terminal = console()
+    terminal.print(board.to_table(terminal.width))
 
 
 def _regimes(forecast: Mapping[str, Any], width: int) -> Group:

@@ -24,6 +24,7 @@ from regimecast.evaluation.costs import CostModel
 from regimecast.evaluation.gate import Gate
 from regimecast.evaluation.strategies.base import StrategyRegistry
 from regimecast.features.base import FeatureRegistry
+from regimecast.features.cache import FeatureCacheSettings
 from regimecast.labels.base import TargetRegistry
 from regimecast.losses.base import LossRegistry
 from regimecast.models.base import ModelRegistry
@@ -48,7 +49,12 @@ ONE: dict[str, Registry[Any]] = {
 MANY: dict[str, Registry[Any]] = {"features": FeatureRegistry, "weighting": WeightingRegistry}
 """Groups of which several are chosen."""
 
-SETTINGS = {"cleaning": CleaningSettings, "cost": CostModel, "gate": Gate}
+SETTINGS = {
+    "cleaning": CleaningSettings,
+    "cost": CostModel,
+    "feature_cache": FeatureCacheSettings,
+    "gate": Gate,
+}
 """Groups that are profiles of one plain class."""
 
 THIRD_PARTY = {"optimizer", "scheduler", "trainer", "callbacks"}

@@ -14,8 +14,9 @@ from regimecast.data.datamodule import FinancialDataModule
 from regimecast.data.dataset import TimeSeriesDataset
 from regimecast.data.market import MarketData
 from regimecast.data.panel import Column, Role
+from regimecast.labels.base import TargetRegistry
 from regimecast.splits.base import Fold
-from tests.data.folds import build_fold, build_market, split, weightings
+from tests.data.folds import build_fold, build_market, packaged, split, weightings
 from tests.data.panels import random_panel
 
 SPLITS = ("train", "validation", "test", "all")
@@ -69,6 +70,28 @@ def test_bars_after_the_training_interval_do_not_reach_training(target: str, sam
     for mine, theirs in zip(one.train_dataloader(), other.train_dataloader(), strict=True):
         assert equal(mine, theirs)
     assert not equal(everything(one.split("test")), everything(other.split("test")))
+
+
+def test_a_target_that_was_fitted_on_bars_of_a_later_part_is_refused() -> None:
+    bars = random_panel(260, 200)
+    market = build_market(bars, target="triple_barrier")
+    fold = split(market)
+    origin = market.samples(complete=True).origin
+
+    def with_target_fitted_until(end: np.datetime64, fold: Fold) -> FinancialDataModule:
+        config = packaged("target", "triple_barrier", horizon=3, fitted_until=str(end))
+        target = TargetRegistry.create(config.pop("name"), **config)
+        return build_fold(replace(market, target_rule=target), fold)
+
+    validation, test = (origin[part].min() for part in (fold.validation, fold.test))
+    # An origin at the last bar of the fit is fine: its label reads the bars after it.
+    with_target_fitted_until(validation, fold)
+    with pytest.raises(LeakageError, match=r"fitted on bars up to 20.*, and the validation part"):
+        with_target_fitted_until(validation + np.timedelta64(1, "D"), fold)
+    late = replace(fold, validation=fold.test[-5:])
+    with_target_fitted_until(test, late)
+    with pytest.raises(LeakageError, match="and the test part begins at"):
+        with_target_fitted_until(test + np.timedelta64(1, "D"), late)
 
 
 def test_scaled_features_have_mean_0_and_deviation_1_in_training(

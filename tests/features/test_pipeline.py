@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from regimecast.core.errors import ConfigError, DataError
+from regimecast.features import versions
 from regimecast.features.base import AssetFeatures, Feature, FeatureRegistry
 from regimecast.features.pipeline import FeaturePipeline
+from regimecast.features.versions import code_of
 from tests.data.panels import random_panel
 from tests.features.markets import changed, only, packaged, sp500_panel, with_vix
 
@@ -90,8 +92,19 @@ def test_features_see_what_was_available_and_lookbacks_count_the_lag():
     assert then.lookbacks == tuple(
         f.lookback + 2 * ("close" in f.inputs) for f in pipeline.declarations(panel)
     )
+    assert {f.lag for f in now.features} == {0}
+    assert all(f.lag == 2 * ("close" in f.inputs) for f in then.features)
     for column, lookback in enumerate(then.lookbacks):
         assert np.isnan(then.values[:lookback, column]).all()
+
+
+def test_the_table_says_when_and_with_which_parameters():
+    table = FeaturePipeline(ALL, missing="skip").table().set_index("name")
+    assert table.lag["rsi_14"] == 0
+    assert table.lag["holiday_after"] == "ahead"
+    assert "rsi_windows=[7, 14]" in table.parameters["rsi_14"]
+    assert table.parameters["session_progress"] == ""
+    assert set(table.lag[table.inputs == ""]) == {"ahead"}
 
 
 def test_assets_do_not_touch():
@@ -145,6 +158,19 @@ def test_version_follows_code_parameters_and_order():
     assert len(versions) == 4
 
 
+def test_version_follows_the_blocks(monkeypatch):
+    base = FeaturePipeline({"trend": ALL["trend"]}, missing="skip").version
+    plain = versions.inspect.getsource
+
+    def edited(module):
+        return plain(module) + "# longer" * module.__name__.endswith("features.blocks")
+
+    code_of.cache_clear()
+    monkeypatch.setattr(versions.inspect, "getsource", edited)
+    assert FeaturePipeline({"trend": ALL["trend"]}, missing="skip").version != base
+    code_of.cache_clear()
+
+
 def test_known_features_in_order_and_none():
     time = np.datetime64("2030-01-01", "ns") + np.arange(9) * np.timedelta64(1, "D")
     pipeline = FeaturePipeline(ALL, missing="skip")
@@ -163,7 +189,7 @@ def test_no_families_at_all():
     assert table.values.shape == (10, 0)
     assert table.lookback == 0
     assert list(pipeline.table()) == [
-        *("family", "name", "version", "lookback", "inputs", "units", "source")
+        *("family", "name", "version", "lookback", "lag", "inputs", "parameters", "units", "source")
     ]
 
 

@@ -110,6 +110,53 @@ def test_a_farther_lower_barrier_makes_up_labels_more_frequent():
     assert rising(2.1, 3.0) > 0.55 > 0.5 > rising(3.0, 2.1)
 
 
+def test_an_asset_may_have_a_setting_of_its_own(caplog):
+    panel = random_panel(300, 200, 150)
+    own = {"A1": {"horizon": 3, "upper": 1, "lower": 0.5}, "Z9": {**SETTING, "horizon": 30}}
+    common = {"horizon": 8, "upper": 1.5, "lower": 1.2, "volatility_window": 20}
+    rule = target(**common, assets=own)
+    assert rule.label_bars == 30
+    series = rule.compute(panel)
+    assert "the data have no Z9" in caplog.text
+    others = target(**common).compute(panel)
+    alone = target(**{**common, **own["A1"]}).compute(panel)
+    for asset, expected in ((0, others), (1, alone), (2, others)):
+        rows = panel.rows(asset)
+        np.testing.assert_array_equal(series.label[rows], expected.label[rows])
+        np.testing.assert_array_equal(series.end_row[rows], expected.end_row[rows])
+    assert (series.label != others.label).any()
+
+
+def test_the_end_of_the_fit_is_a_time_or_nothing():
+    assert target().fitted_until is None
+    until = target(fitted_until="2010-06-17T15:30").fitted_until
+    assert until == np.datetime64("2010-06-17T15:30", "ns")
+    for wrong in ("soon", "NaT", ""):
+        with pytest.raises(ConfigError, match=r"triple_barrier\.fitted_until="):
+            target(fitted_until=wrong)
+
+
+SETTING = {"horizon": 3, "upper": 1.0, "lower": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({**SETTING, "horizon": 0}, r"assets\.A1\.horizon=0; allowed: at least 1"),
+        ({**SETTING, "horizon": 2.5}, r"assets\.A1\.horizon=2\.5; allowed: a whole"),
+        ({**SETTING, "upper": 0}, r"assets\.A1\.upper=0\.0; allowed: above 0"),
+        ({**SETTING, "lower": float("nan")}, r"assets\.A1\.lower=nan"),
+        ({**SETTING, "horizon": float("inf")}, r"assets\.A1\.horizon=inf"),
+        ({**SETTING, "uper": 1.0}, r"assets\.A1 has no key 'uper'\. Did you mean 'upper'"),
+        ({"upper": 1.0}, r"assets\.A1 needs horizon, lower"),
+        ({**SETTING, "upper": "wide"}, "must be a mapping"),
+    ],
+)
+def test_wrong_settings_of_an_asset(setting, message):
+    with pytest.raises(ConfigError, match=message):
+        target(assets={"A1": setting})
+
+
 def test_shares_are_logged(caplog):
     with caplog.at_level(logging.INFO):
         target().compute(random_panel(300))

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from regimecast.core.errors import DataError
 from regimecast.labels import cusum_events
+from regimecast.labels.cusum import cusum_sums
 
 
 def reference(close, threshold):
@@ -70,3 +71,20 @@ def test_one_threshold_is_the_same_everywhere():
 def test_wrong_input_is_named(close, threshold, message):
     with pytest.raises(DataError, match=message):
         cusum_events(close, threshold)
+
+
+@pytest.mark.parametrize("cut", [1, 2, 57, 199, 200])
+def test_sums_go_on_from_earlier_ones_to_the_last_bit(cut):
+    close = walk(200, 3)
+    threshold = np.full(200, 0.02)
+    threshold[50:60] = np.nan
+    whole = cusum_sums(close, threshold)
+    assert np.flatnonzero(whole.event).tolist() == reference(close, threshold)
+    part = cusum_sums(
+        close[cut - 1 :],
+        threshold[cut - 1 :],
+        start=(float(whole.rise[cut - 1]), float(whole.fall[cut - 1])),
+    )
+    assert part.rise.tobytes() == whole.rise[cut - 1 :].tobytes()
+    assert part.fall.tobytes() == whole.fall[cut - 1 :].tobytes()
+    assert part.event[1:].tobytes() == whole.event[cut:].tobytes()

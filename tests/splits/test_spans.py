@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from regimecast.core.errors import ConfigError
-from regimecast.splits.spans import EVER, NEVER, Span
+from regimecast.splits.spans import EVER, NEVER, Span, distinct
 
 GRID = np.array([0, 10, 20, 40, 80], dtype=np.int64)
 
@@ -45,3 +45,8 @@ def test_start_of_tail():
     assert Span(nanoseconds=40).start_of_tail(GRID, 5, whole=5) == 4  # (40, 80]
     assert Span(nanoseconds=41).start_of_tail(GRID, 5, whole=5) == 3
     assert Span(nanoseconds=20).start_of_tail(GRID, 3, whole=5) == 1
+
+
+@pytest.mark.parametrize("times", [[], [5], [5, 5], [1, 4, 9, 1, 3, 9, 2], [9, 4, 1]])
+def test_distinct_is_sorted_and_without_repeats(times):
+    assert distinct(np.array(times, dtype=np.int64)).tolist() == sorted(set(times))

@@ -1,11 +1,15 @@
-"""What a process says on the terminal: log lines, and one line about what went wrong."""
+"""What a process says on the terminal: log lines, tables, and one line about what went wrong."""
 
 import logging
 import sys
 
 import typer
+from rich.console import Console
 
-__all__ = ["complain", "configure_logging"]
+__all__ = ["complain", "configure_logging", "console"]
+
+_WIDE = 1000
+"""Columns of a table that goes to a file or a pipe, where nothing has to be cut off."""
 
 
 def configure_logging() -> None:
@@ -15,7 +19,6 @@ def configure_logging() -> None:
     """
     handler: logging.Handler
     if sys.stderr.isatty():
-        from rich.console import Console
         from rich.logging import RichHandler
 
         handler = RichHandler(
@@ -40,3 +43,9 @@ def complain(message: str) -> None:
     """Writes an error on stderr."""
     typer.secho("error: ", fg="red", bold=True, err=True, nl=False)
     typer.echo(message, err=True)
+
+
+def console() -> Console:
+    """Where tables go; names, messages and paths appear as they are, square brackets included."""
+    width = None if sys.stdout.isatty() else _WIDE
+    return Console(width=width, markup=False, emoji=False, highlight=False)

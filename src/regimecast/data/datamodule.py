@@ -72,6 +72,9 @@ class FinancialDataModule(LightningDataModule):
         clip: scaled features are limited to ±clip.
         seed: of the drawing and the shuffling.
         shuffle: ``windows``, or ``times`` to keep the assets' windows of a bar time together.
+
+    Raises:
+        LeakageError: the target's settings were fitted on bars of the validation or test part.
     """
 
     def __init__(
@@ -104,6 +107,8 @@ class FinancialDataModule(LightningDataModule):
         self.shuffle = shuffle
         self._given = fitted
         self._datasets: dict[str, TimeSeriesDataset] = {}
+        if fitted is None and (until := market.target_rule.fitted_until) is not None:
+            fold.check_after(until, self.samples, what=f"target {self.spec.target!r}")
 
     @property
     def spec(self) -> DataSpec:

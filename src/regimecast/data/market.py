@@ -15,7 +15,7 @@ from regimecast.data.panel import Panel, Role
 from regimecast.features.pipeline import FeaturePipeline
 from regimecast.labels.base import Target, TargetSeries
 
-__all__ = ["MarketData"]
+__all__ = ["MarketData", "known_channels"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +83,7 @@ class MarketData:
         past[:, 1 : 1 + len(table.names)] = table.values
         for position, name in enumerate(given, start=1 + len(table.names)):
             past[:, position] = _finite(bars.available(name))
-        known, names, index = _known_channels(bars, pipeline, series.horizon)
+        known, names, index = known_channels(bars, pipeline, series.horizon)
         scheduled = _names(bars, Role.KNOWN)
         if repeated := {*given, *scheduled} & {*table.names, *names, "history"}:
             raise DataError(
@@ -179,9 +179,13 @@ class MarketData:
 
     def until(self, end: np.datetime64) -> "MarketData":
         """The same features and target computed as if the data had ended at `end`."""
+        return self.on(self.bars.until(end))
+
+    def on(self, bars: Panel) -> "MarketData":
+        """The same features and target of other bars, for the proof that they read no future."""
         # No check of columns: one that starts late has no value yet in the earlier data.
         return MarketData._computed(
-            self.bars.until(end),
+            bars,
             self.pipeline,
             self.target_rule,
             self.spec.context_length,
@@ -198,10 +202,16 @@ class MarketData:
         }
 
 
-def _known_channels(
+def known_channels(
     bars: Panel, pipeline: FeaturePipeline, horizon: int
 ) -> tuple[Float[np.ndarray, "G Fk"], tuple[str, ...], Int[np.ndarray, " R"]]:
-    """Calendar features on the market's grid, and each row's place on it."""
+    """Calendar features on the market's grid, their names, and each row's place on it.
+
+    Args:
+        bars: the panel.
+        pipeline: whose calendar features to compute.
+        horizon: bars that the grid goes on after the last row.
+    """
     grid: Shaped[np.ndarray, " G"] = trading_grid(
         bars.calendar, bars.frequency, bars.time.min(), bars.time.max(), ahead=horizon + 1
     )

@@ -6,6 +6,7 @@ Nothing is stored per window, so memory is that of the panel.
 """
 
 from collections.abc import Sequence
+from copy import copy
 
 import numpy as np
 import torch
@@ -145,6 +146,17 @@ class WindowSource:
         past = self.past(origin[:, None] - lags, origin)
         known = self.known(origin[:, None][:, :0], origin, self._horizon)
         return torch.cat([past.flatten(1), known.flatten(1), self.static(origin)], dim=1)
+
+    def with_leaves(self) -> tuple["WindowSource", dict[str, Tensor]]:
+        """A copy whose gathers keep gradients, and the tensors that it gathers from, by name.
+
+        For the proof that no input after its origin moves a forecast; the tensors are copied.
+        """
+        twin, leaves = copy(self), {}
+        for name in ("past", "series", "scale", "known", "scheduled", "static"):
+            leaves[name] = getattr(self, f"_{name}").detach().clone().requires_grad_()
+            setattr(twin, f"_{name}", leaves[name])
+        return twin, leaves
 
     def table_names(self, lags: Sequence[int]) -> tuple[str, ...]:
         """Column names of `table`."""

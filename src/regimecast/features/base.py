@@ -7,17 +7,19 @@ Three kinds, by what they read:
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float, Shaped
 
 from regimecast.core.registry import Registry
+from regimecast.data.calendars import bar_length
 from regimecast.data.panel import Panel
 
 __all__ = [
+    "LOOKBACKS",
     "AssetFeatures",
     "Bars",
     "CalendarFeatures",
@@ -25,7 +27,18 @@ __all__ = [
     "Feature",
     "FeatureFamily",
     "FeatureRegistry",
+    "longest_gap",
 ]
+
+LOOKBACKS = 4
+"""Lookbacks before a block of bars that its values may read; see `regimecast.features.blocks`.
+
+A recursive filter forgets all but 1 % of its start in one lookback, hence all but 1e-8 in four:
+less than the last bit of a float32.
+"""
+
+_LONGEST_GAP = 20_160
+"""Bar lengths: two weeks of minutes, more than any exchange's holidays."""
 
 Bars = Mapping[str, Float[np.ndarray, " T"]]
 """One asset's columns as known at each close (availability lags applied), float64."""
@@ -45,6 +58,9 @@ class Feature:
     """Such as ``log return``, ``ratio``, ``z-score``, ``0..100``."""
     source: str
     """Formula and paper, book or library function."""
+    lag: int = field(default=0, kw_only=True)
+    """Bars that pass between the close at which an input is available and the first value that
+    reads it. 0: known at the bar's own close; calendar features are known ahead."""
 
 
 class FeatureFamily(ABC):
@@ -68,13 +84,46 @@ class AssetFeatures(FeatureFamily):
         bit-identical whatever follows t.
         """
 
+    def columns(
+        self, bars: Bars, chosen: Sequence[int], since: int = 0
+    ) -> Iterator[Float[np.ndarray, " S"]]:
+        """The chosen columns from row `since` on, one after the other.
+
+        Rows before `since` are there to warm up; a family may leave out those that are more than
+        `LOOKBACKS` lookbacks before it.
+        """
+        table = self.compute(bars)[since:]
+        for column in chosen:
+            yield table[:, column]
+
 
 class CrossAssetFeatures(FeatureFamily):
-    """Features that relate an asset to the others."""
+    """Features that relate an asset to the others.
+
+    So that an update gives the bits of a full `compute`, the bits of a value depend on these alone,
+    not on the order of the assets nor on what else is in the panel:
+
+    - the bars of the asset's lookback, and as many bars of any other asset;
+    - all assets' bars over that time, unless a gap between two own bars exceeds `longest_gap`,
+      which ends the window: what lies before it is not compared with other assets;
+    - whatever else `settled` says.
+    """
 
     @abstractmethod
     def compute(self, panel: Panel) -> Float[np.ndarray, "R F"]:
         """Columns for every row of the panel, each from bars at or before that row's time."""
+
+    def settled(self, panel: Panel, time: np.datetime64) -> np.datetime64:
+        """From when on all assets' bars are read by windows that begin at `time` or later.
+
+        Earlier than `time` where a value takes the latest of something, such as the last trade.
+        """
+        return time
+
+
+def longest_gap(panel: Panel) -> np.timedelta64:
+    """Longest time between two of an asset's bars over which it is compared with other assets."""
+    return np.timedelta64(min(_LONGEST_GAP * bar_length(panel.frequency).value, 2**62), "ns")
 
 
 class CalendarFeatures(FeatureFamily):

@@ -3,23 +3,25 @@
 Everything is aligned by time, never by position. The others' return over one of an asset's own bars
 is the sum, over the moments inside that bar, of the mean return of those other assets that have a
 bar at the moment. An asset that starts late, halts or disappears thus counts only while it trades,
-and nothing later than t is read at t.
+and nothing later than t is read at t. A return over more than `longest_gap` is none.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import no_type_check
 
+import numba
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 
 from regimecast.data.panel import Panel
-from regimecast.features.base import CrossAssetFeatures, Feature, FeatureRegistry
+from regimecast.features.base import CrossAssetFeatures, Feature, FeatureRegistry, longest_gap
 from regimecast.features.comovement import rolling_beta, rolling_correlation
 from regimecast.features.indicators import check_bars
 from regimecast.features.rolling import log_return, rolling_mean
 
-__all__ = ["Moves", "RelativeFeatures", "market_moves"]
+__all__ = ["Moves", "RelativeFeatures", "market_moves", "market_settled"]
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,9 @@ class Moves:
     own: Float[np.ndarray, " T"]
     """Log return of the bar."""
     others: Float[np.ndarray, " T"]
-    """Log return of the others over the same time; NaN until one of them has traded."""
+    """Log return of the others over the same time; NaN unless one of them has traded lately."""
     spread: Float[np.ndarray, " T"]
-    """Cross-sectional standard deviation of log returns, the latest known."""
+    """Cross-sectional standard deviation of log returns, the latest one unless it is too old."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,10 @@ class RelativeFeatures(CrossAssetFeatures):
                 table[first : rows.stop, column] = values
         return table
 
+    def settled(self, panel: Panel, time: np.datetime64) -> np.datetime64:
+        """From when on bars are read by windows that begin at `time`; see `market_settled`."""
+        return market_settled(panel, time)
+
     def _relations(self) -> tuple[_Relation, ...]:
         comovement, dispersion = self._comovement_window, self._dispersion_window
         strength = [
@@ -127,39 +133,86 @@ class RelativeFeatures(CrossAssetFeatures):
 
 def market_moves(panel: Panel) -> list[Moves]:
     """Moves of every asset, from closes as known at each bar."""
-    close = panel.available("close")
-    close = np.where(close > 0, close, np.nan)
+    gap = longest_gap(panel)
     moments, at = np.unique(panel.time, return_inverse=True)
-    own = np.full(panel.n_rows, np.nan)
-    for asset in range(panel.n_assets):
-        rows = panel.rows(asset)
-        own[rows] = log_return(close[rows])
-    traded = np.isfinite(own)
-    counts = np.bincount(at, traded, len(moments))
-    sums = np.bincount(at, np.where(traded, own, 0.0), len(moments))
-    squares = np.bincount(at, np.where(traded, own, 0.0) ** 2, len(moments))
-    spread = _latest(_deviation(counts, sums, squares))
+    returns = [_returns(panel, asset, gap) for asset in range(panel.n_assets)]
+    counts, sums, squares = np.zeros((3, len(moments)))
+    # By name, so that rounding does not depend on the order of the assets.
+    for asset in sorted(range(panel.n_assets), key=panel.assets.__getitem__):
+        own, here = returns[asset], at[panel.rows(asset)]
+        traded = np.isfinite(own)
+        counts[here[traded]] += 1.0
+        sums[here[traded]] += own[traded]
+        squares[here[traded]] += own[traded] ** 2
+    deviation = _deviation(counts, sums, squares)
+    latest = _latest(np.isfinite(deviation), moments, gap)
+    spread = np.where(latest >= 0, deviation[latest], np.nan)
     moves = []
-    for asset in range(panel.n_assets):
-        rows = panel.rows(asset)
-        mine = np.zeros(len(moments))
-        mine[at[rows]] = np.where(traded[rows], own[rows], 0.0)
-        present = np.zeros(len(moments))
-        present[at[rows]] = traded[rows]
-        others = _others(counts - present, sums - mine, at[rows])
-        moves.append(Moves(own[rows], others, spread[at[rows]]))
+    for asset, own in enumerate(returns):
+        here = at[panel.rows(asset)]
+        traded = np.isfinite(own)
+        others, rest = counts.copy(), sums.copy()
+        others[here[traded]] -= 1.0
+        rest[here[traded]] -= own[traded]
+        means = np.divide(rest, others, out=np.zeros(len(rest)), where=others > 0)
+        known = (_latest(others > 0, moments, gap)[here] >= 0) & ~_halted(moments[here], gap)
+        moves.append(
+            Moves(
+                own=own,
+                others=np.where(known, _between(means, here), np.nan),
+                spread=np.where(known, spread[here], np.nan),
+            )
+        )
     return moves
 
 
-def _others(
-    counts: Float[np.ndarray, " U"], sums: Float[np.ndarray, " U"], at: Int[np.ndarray, " T"]
-) -> Float[np.ndarray, " T"]:
-    """The others' mean returns, summed over the moments of each own bar."""
-    means = np.divide(sums, counts, out=np.zeros(len(sums)), where=counts > 0)
-    path = np.cumsum(means)[at]
-    result = np.full(len(at), np.nan)
-    result[1:] = np.diff(path)
-    result[np.cumsum(counts)[at] == 0] = np.nan
+def market_settled(panel: Panel, time: np.datetime64) -> np.datetime64:
+    """From when on bars settle what `market_moves` knows at `time` and after.
+
+    The latest moment until then at which two assets traded, and the latest trades of two of them:
+    whichever asset asks, one of these is another's.
+    """
+    gap = longest_gap(panel)
+    trades = []
+    for asset in range(panel.n_assets):
+        moments = panel.time[panel.rows(asset)]
+        moments = moments[np.isfinite(_returns(panel, asset, gap))]
+        trades.append(moments[(moments <= time) & (moments >= time - gap)])
+    latest = sorted(moments[-1] for moments in trades if len(moments))[-2:]
+    together, counts = np.unique(np.concatenate(trades), return_counts=True)
+    return min([time, *latest, *together[counts >= 2][-1:]])
+
+
+def _returns(panel: Panel, asset: int, gap: np.timedelta64) -> Float[np.ndarray, " T"]:
+    """Log returns of an asset's bars."""
+    rows = panel.rows(asset)
+    close = panel.available("close")[rows].astype(np.float64)
+    returns = log_return(np.where(close > 0, close, np.nan))
+    returns[_halted(panel.time[rows], gap)] = np.nan
+    return returns
+
+
+def _halted(time: Shaped[np.ndarray, " T"], gap: np.timedelta64) -> Bool[np.ndarray, " T"]:
+    """Whether a bar comes too long after the one before, or first."""
+    return np.diff(time, prepend=time[:1] - gap - 1) > gap
+
+
+def _latest(
+    known: Bool[np.ndarray, " U"], moments: Shaped[np.ndarray, " U"], gap: np.timedelta64
+) -> Int[np.ndarray, " U"]:
+    """The latest moment at or before each at which something was known; -1 if that is too old."""
+    latest = np.maximum.accumulate(np.where(known, np.arange(len(known)), -1))
+    return np.where((latest >= 0) & (moments - moments[latest] <= gap), latest, -1)
+
+
+@numba.njit(cache=True)
+@no_type_check
+def _between(means: Float[np.ndarray, " U"], at: Int[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:
+    """Sum over the moments after the bar before, up to and including each bar's own; 0 at first."""
+    result = np.zeros(len(at))
+    for t in range(1, len(at)):
+        for moment in range(at[t - 1] + 1, at[t] + 1):
+            result[t] += means[moment]
     return result
 
 
@@ -172,12 +225,6 @@ def _deviation(
     size = np.maximum(counts, 1.0)
     variance = np.maximum(squares / size - (sums / size) ** 2, 0.0)
     return np.where(counts >= 2, np.sqrt(variance), np.nan)
-
-
-def _latest(values: Float[np.ndarray, " U"]) -> Float[np.ndarray, " U"]:
-    """Each value, or where it is NaN the last one before it."""
-    known = np.where(np.isfinite(values), np.arange(len(values)), 0)
-    return values[np.maximum.accumulate(known)]
 
 
 def _strength(moves: Moves, window: int) -> np.ndarray:

@@ -6,7 +6,9 @@ than `most_age` moments, so that an asset that stopped trading drops out.
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import no_type_check
 
+import numba
 import numpy as np
 from jaxtyping import Float
 from scipy.stats import rankdata
@@ -14,7 +16,7 @@ from scipy.stats import rankdata
 from regimecast.data.panel import Panel
 from regimecast.features.base import CrossAssetFeatures, Feature, FeatureRegistry
 from regimecast.features.comovement import comoments, rolling_correlation
-from regimecast.features.cross_asset import Moves, market_moves
+from regimecast.features.cross_asset import Moves, market_moves, market_settled
 from regimecast.features.indicators import check_bars
 from regimecast.features.rolling import log_return, ratio, rolling_mean, rolling_std, rolling_sum
 
@@ -116,7 +118,7 @@ class CrossSectionFeatures(CrossAssetFeatures):
         if panel.n_rows == 0:
             return table
         moments, at = np.unique(panel.time, return_inverse=True)
-        close = panel.available("close")
+        close = panel.available("close").astype(np.float64)
         close = np.where(close > 0, close, np.nan)
         column = 0
         for window in self._return_windows:
@@ -145,6 +147,15 @@ class CrossSectionFeatures(CrossAssetFeatures):
             for start, stop in zip(panel.offsets[:-1], panel.offsets[1:], strict=True):
                 table[start : min(start + feature.lookback, stop), index] = np.nan
         return table
+
+    def settled(self, panel: Panel, time: np.datetime64) -> np.datetime64:
+        """From when on bars are read by windows that begin at `time`; see `market_settled`.
+
+        Earlier by the moments for which an asset counts without a bar.
+        """
+        moments = np.unique(panel.time)
+        last = int(np.searchsorted(moments, time, side="right"))
+        return min(market_settled(panel, time), moments[max(last - 1 - self._most_age, 0)])
 
     def _grid(
         self,
@@ -179,9 +190,24 @@ def _share(grid: Grid, count: np.ndarray) -> np.ndarray:
 
 
 def _spread(grid: Grid, count: np.ndarray) -> np.ndarray:
-    size = np.maximum(count, 1)
-    deviations = grid - (np.nansum(grid, axis=1) / size)[:, None]
-    return np.where(count >= 2, np.sqrt(np.nansum(deviations**2, axis=1) / size), np.nan)
+    # In ascending order, so that rounding does not depend on the order of the assets.
+    return np.where(count >= 2, _deviation(np.sort(grid, axis=1), count), np.nan)
+
+
+@numba.njit(cache=True)
+@no_type_check
+def _deviation(ordered: Grid, count: np.ndarray) -> np.ndarray:
+    """Standard deviation of the first `count` values of each row."""
+    result = np.zeros(len(ordered))
+    for u in range(len(ordered)):
+        mean = 0.0
+        for a in range(count[u]):
+            mean += ordered[u, a] / count[u]
+        square = 0.0
+        for a in range(count[u]):
+            square += (ordered[u, a] - mean) ** 2 / count[u]
+        result[u] = np.sqrt(square)
+    return result
 
 
 def _market_volatility(moves: Moves, window: int) -> np.ndarray:

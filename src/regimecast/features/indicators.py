@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from regimecast.core.errors import ConfigError
-from regimecast.features.base import AssetFeatures, Bars, Feature
+from regimecast.features.base import LOOKBACKS, AssetFeatures, Bars, Feature
 
 __all__ = ["PRICES", "Indicator", "IndicatorFamily", "check_bars", "memory"]
 
@@ -52,8 +52,14 @@ class IndicatorFamily(AssetFeatures):
             table[:, index] = column
         return table
 
-    def columns(self, bars: Bars, chosen: Sequence[int]) -> Iterator[Float[np.ndarray, " T"]]:
-        """The chosen columns of `compute`, one after the other."""
+    def columns(
+        self, bars: Bars, chosen: Sequence[int], since: int = 0
+    ) -> Iterator[Float[np.ndarray, " S"]]:
+        """The chosen columns from row `since` on, one after the other.
+
+        Each reads at most `LOOKBACKS` of its own lookbacks before that row. A stretch of bars that
+        begins there warms up; of one that began earlier only the end is read.
+        """
         length = len(next(iter(bars.values())))
         stretches: dict[tuple[str, ...], list[slice]] = {}
         for index in chosen:
@@ -62,16 +68,23 @@ class IndicatorFamily(AssetFeatures):
             if inputs not in stretches:
                 present = [_present(name, bars[name]) for name in inputs]
                 stretches[inputs] = _stretches(np.logical_and.reduce(present))
-            column = np.full(length, np.nan)
+            column = np.full(length - since, np.nan)
             if warm_up == 0 and len(stretches[inputs]) > 1:
                 # Nothing before a bar is read: all stretches at once, however short they are.
                 usable = np.concatenate([np.arange(r.start, r.stop) for r in stretches[inputs]])
-                column[usable] = indicator.function(*(bars[name][usable] for name in inputs))
+                usable = usable[usable >= since]
+                column[usable - since] = indicator.function(
+                    *(bars[name][usable] for name in inputs)
+                )
             else:
+                earliest = max(since - LOOKBACKS * warm_up, 0)
                 for rows in stretches[inputs]:
-                    if rows.stop - rows.start > warm_up:
-                        values = indicator.function(*(bars[name][rows] for name in inputs))
-                        column[rows.start + warm_up : rows.stop] = values[warm_up:]
+                    start = max(rows.start, earliest)
+                    first = max(start + warm_up, since)
+                    if first < rows.stop:
+                        read = slice(start, rows.stop)
+                        values = indicator.function(*(bars[name][read] for name in inputs))
+                        column[first - since : rows.stop - since] = values[first - start :]
             yield column
 
     @cached_property
@@ -81,7 +94,7 @@ class IndicatorFamily(AssetFeatures):
     @cached_property
     def _declared(self) -> tuple[Feature, ...]:
         return tuple(
-            Feature(*(getattr(indicator, field.name) for field in fields(Feature)))
+            Feature(**{field.name: getattr(indicator, field.name) for field in fields(Feature)})
             for indicator in self._indicators
         )
 

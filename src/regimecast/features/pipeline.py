@@ -5,8 +5,8 @@ finite, panels of a single asset. Families stay pure functions of bars.
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from functools import cached_property
 from typing import Any, Literal, get_args
 
@@ -19,46 +19,26 @@ from regimecast.core.hashing import hash_json
 from regimecast.data.panel import Panel
 from regimecast.features.base import (
     AssetFeatures,
-    Bars,
     CalendarFeatures,
     CrossAssetFeatures,
     Feature,
-    FeatureFamily,
     FeatureRegistry,
 )
-from regimecast.features.indicators import IndicatorFamily
+from regimecast.features.blocks import (
+    Excerpt,
+    blank_infinite,
+    fill_asset_features,
+    fill_cross_features,
+)
+from regimecast.features.table import FeatureTable
+from regimecast.features.update import FeatureState, joined, remainder
 from regimecast.features.versions import code_of, feature_version
 
-__all__ = ["FeaturePipeline", "FeatureTable"]
+__all__ = ["FeaturePipeline", "FeatureState", "FeatureTable", "Missing"]
 
 _log = logging.getLogger(__name__)
 
 Missing = Literal["skip", "error"]
-
-
-@dataclass(frozen=True, eq=False)
-class FeatureTable:
-    """Past features of every row of a panel, as known at each close."""
-
-    values: Float[np.ndarray, "R F"]
-    """float32, NaN in warm-up and after gaps, never infinite."""
-    features: tuple[Feature, ...]
-    """Declarations of the columns; lookbacks include the inputs' availability lags."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Column names in order."""
-        return tuple(feature.name for feature in self.features)
-
-    @property
-    def lookbacks(self) -> tuple[int, ...]:
-        """Bars before t that each column reads."""
-        return tuple(feature.lookback for feature in self.features)
-
-    @property
-    def lookback(self) -> int:
-        """Most bars before t that any column reads; 0 without columns."""
-        return max(self.lookbacks, default=0)
 
 
 class FeaturePipeline:
@@ -86,16 +66,17 @@ class FeaturePipeline:
         self._check_names()
 
     def declarations(self, panel: Panel) -> tuple[Feature, ...]:
-        """Past features that `compute` gives on a panel, lookbacks with the inputs' lags added.
+        """Past features that `compute` gives on a panel; lookback and lag with the inputs' lags.
 
         Raises:
             DataError: a feature needs a column that the panel lacks and `missing` is ``error``.
         """
         return tuple(
-            replace(feature, lookback=feature.lookback + _lag(panel, feature))
+            replace(feature, lookback=feature.lookback + lag, lag=feature.lag + lag)
             for name in self._past(panel)
             for feature in self._families[name].features()
             if self._supported(panel, name, feature)
+            for lag in (_lag(panel, feature),)
         )
 
     def compute(self, panel: Panel) -> FeatureTable:
@@ -106,10 +87,37 @@ class FeaturePipeline:
         Raises:
             DataError: a feature needs a column that the panel lacks and `missing` is ``error``.
         """
+        return self._evaluate(Excerpt.whole(panel))
+
+    def update(self, state: FeatureState | None, bars: Panel) -> tuple[FeatureTable, FeatureState]:
+        """Past features of new bars, and the state to go on from, with a part of the work.
+
+        The rows are, to the byte, those that `compute` gives the same bars of a panel that holds
+        all bars so far. Columns are the same too, except that relations between assets appear with
+        the second asset, where rows before hold NaN.
+
+        Args:
+            state: what the update before returned; None at the start.
+            bars: bars that are all new, of old or new assets, in any number. With relations between
+                assets every new bar is later than every bar before.
+
+        Raises:
+            DataError: bars come late or again, columns differ from those before, the state is of
+                another version of the features, or a needed column is missing, as in `compute`.
+        """
+        excerpt = joined(state, bars, version=self.version, related=bool(self._related))
+        table = self._evaluate(excerpt)
+        kept = remainder(
+            excerpt, version=self.version, own=list(self._own.values()), related=self._related
+        )
+        return table, kept
+
+    def _evaluate(self, excerpt: Excerpt) -> FeatureTable:
+        panel = excerpt.panel
         declarations = self.declarations(panel)
-        # Filled in place, a few columns at a time: the table is most of what a large panel needs.
-        values = np.empty((panel.n_rows, len(declarations)), dtype=np.float32)
-        first, infinite = 0, 0
+        # Filled in place: the table is most of what a large panel needs.
+        values = np.empty((int(excerpt.wanted.sum()), len(declarations)), dtype=np.float32)
+        own, first = [], 0
         for name in self._past(panel):
             family = self._families[name]
             wanted = [
@@ -117,13 +125,14 @@ class FeaturePipeline:
                 for column, feature in enumerate(family.features())
                 if self._supported(panel, name, feature)
             ]
-            for rows, columns, block in _blocks(family, panel, wanted):
-                bad = np.isinf(block)
-                infinite += int(bad.sum())
-                block[bad] = np.nan
-                values[rows, first + columns.start : first + columns.stop] = block
+            if isinstance(family, CrossAssetFeatures):
+                fill_cross_features(values, excerpt, family, wanted, first)
+            else:
+                own.append((self._own[name], wanted, first))
             first += len(wanted)
+        fill_asset_features(values, excerpt, own)
         self._report_left_out(panel)
+        infinite = blank_infinite(values)
         if infinite:
             _log.warning("%d infinite feature values became NaN", infinite)
         return FeatureTable(values, declarations)
@@ -168,30 +177,40 @@ class FeaturePipeline:
         )
 
     def table(self) -> pd.DataFrame:
-        """One row per declared feature: family, name, version and what it declares."""
-        columns = ["family", "name", "version", "lookback", "inputs", "units", "source"]
+        """One row per declared feature: family, name, version and what it declares.
+
+        The lag is that of the feature itself, to which `declarations` adds those of the columns;
+        calendar features are known ``ahead``. Parameters are those of the family.
+        """
+        columns = ["family", "name", "version", "lookback", "lag", "inputs", "parameters", "units"]
         rows = [
             (
                 name,
                 f.name,
                 feature_version(family, self._parameters[name], f),
                 f.lookback,
+                "ahead" if isinstance(family, CalendarFeatures) else f.lag,
                 " ".join(f.inputs),
+                " ".join(f"{key}={value}" for key, value in self._parameters[name].items()),
                 f.units,
                 f.source,
             )
             for name, family in self._families.items()
             for f in family.features()
         ]
-        return pd.DataFrame(rows, columns=columns)
+        return pd.DataFrame(rows, columns=[*columns, "source"])
 
     @cached_property
     def _known(self) -> dict[str, CalendarFeatures]:
-        return {
-            name: family
-            for name, family in self._families.items()
-            if isinstance(family, CalendarFeatures)
-        }
+        return {n: f for n, f in self._families.items() if isinstance(f, CalendarFeatures)}
+
+    @cached_property
+    def _own(self) -> dict[str, AssetFeatures]:
+        return {n: f for n, f in self._families.items() if isinstance(f, AssetFeatures)}
+
+    @cached_property
+    def _related(self) -> list[CrossAssetFeatures]:
+        return [f for f in self._families.values() if isinstance(f, CrossAssetFeatures)]
 
     def _past(self, panel: Panel) -> list[str]:
         """Families of past features that say something on this panel."""
@@ -246,61 +265,6 @@ class FeaturePipeline:
                         f"and {name!r}; change a window of one of them"
                     )
                 owner[feature.name] = name
-
-
-_BLOCK = 2
-"""Columns that are held twice at a time; one at a time would walk through the table too often."""
-
-
-def _blocks(
-    family: FeatureFamily, panel: Panel, wanted: Sequence[int]
-) -> Iterator[tuple[slice, slice, Float[np.ndarray, "R F"]]]:
-    """Some columns of some rows as float32, with their places among the wanted columns."""
-    if not wanted:
-        return
-    if not isinstance(family, IndicatorFamily):
-        whole = _compute(family, panel)[:, list(wanted)]
-        yield slice(0, panel.n_rows), slice(0, len(wanted)), whole
-        return
-    for rows, bars in _bars(family, panel):
-        for start in range(0, len(wanted), _BLOCK):
-            chosen = wanted[start : start + _BLOCK]
-            block = np.empty((len(chosen), rows.stop - rows.start), dtype=np.float32)
-            for place, column in enumerate(family.columns(bars, chosen)):
-                block[place] = _narrow(column)
-            yield rows, slice(start, start + len(chosen)), block.T
-
-
-def _compute(family: FeatureFamily, panel: Panel) -> Float[np.ndarray, "R F"]:
-    """All columns of a family as float32; those whose inputs are absent are NaN."""
-    if isinstance(family, CrossAssetFeatures):
-        return _narrow(family.compute(panel))
-    assert isinstance(family, AssetFeatures)
-    values = np.empty((panel.n_rows, len(family.features())), dtype=np.float32)
-    for rows, bars in _bars(family, panel):
-        values[rows] = _narrow(family.compute(bars))
-    return values
-
-
-def _bars(family: FeatureFamily, panel: Panel) -> Iterator[tuple[slice, Bars]]:
-    """Rows and bars of each asset as a family reads them; NaN where the panel lacks a column."""
-    names = sorted({column for feature in family.features() for column in feature.inputs})
-    inputs = {
-        name: panel.available(name) if panel.has(name) else np.full(panel.n_rows, np.nan)
-        for name in names
-    }
-    for asset in range(panel.n_assets):
-        rows = panel.rows(asset)
-        yield (
-            rows,
-            {name: np.array(x[rows], dtype=np.float64, order="C") for name, x in inputs.items()},
-        )
-
-
-def _narrow(values: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
-    """float32; what it cannot hold becomes infinite and is counted later."""
-    with np.errstate(over="ignore"):
-        return values.astype(np.float32)
 
 
 def _lag(panel: Panel, feature: Feature) -> int:

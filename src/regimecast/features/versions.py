@@ -1,7 +1,8 @@
 """Versions of features: what their values depend on beside the bars.
 
-The code of a family is its module, every module of this package that it takes something from, and
-the calendars, so that a change of a shared kernel is a new version too.
+The code of a family is its module, every module of this package that it takes something from, the
+blocks that it is computed in, and the calendars, so that a change of a shared kernel, of the length
+of a block or of its warm-up is a new version too.
 """
 
 import inspect
@@ -15,6 +16,7 @@ from typing import Any
 import talib
 
 from regimecast.core.hashing import hash_json
+from regimecast.features import blocks
 from regimecast.features.base import Feature, FeatureFamily
 
 __all__ = ["code_of", "feature_version"]
@@ -45,6 +47,7 @@ def code_of(family: type[FeatureFamily]) -> str:
     assert module is not None
     used: dict[str, str] = {}
     _collect(module, used)
+    _collect(blocks, used)
     return hash_json({"sources": used, "talib": [talib.__version__, talib.__ta_version__.decode()]})
 
 

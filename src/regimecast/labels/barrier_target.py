@@ -2,20 +2,22 @@
 
 import logging
 import math
+from collections.abc import Mapping
 from typing import Literal, get_args
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from regimecast.core.errors import ConfigError, DataError
 from regimecast.core.types import Task
 from regimecast.data.panel import Panel
+from regimecast.labels.barrier_setting import BarrierSetting
 from regimecast.labels.barriers import Tie, TripleBarrierLabels, triple_barrier
 from regimecast.labels.base import INCOMPLETE, Target, TargetRegistry, TargetSeries
 from regimecast.labels.volatility import check_volatility, log_close, target_scale
 from regimecast.labels.widths import average_true_range
 
-__all__ = ["TripleBarrier"]
+__all__ = ["TripleBarrier", "watched_prices"]
 
 Unit = Literal["volatility", "atr", "fraction"]
 
@@ -41,6 +43,10 @@ class TripleBarrier(Target):
         volatility_floor: least volatility, in log return per bar, for prices that stand still.
         cost_bps: cost of a round trip in basis points; a barrier lies that much farther away.
         tie: the class where one bar reaches both barriers.
+        assets: horizon, upper and lower of single assets, which then replace the three above; as
+            ``regimecast barriers`` finds them.
+        fitted_until: the last bar that these settings were fitted on, as an ISO time; null where
+            nothing was. Validation and test have to come after it.
 
     Raises:
         ConfigError: a value is out of range.
@@ -59,12 +65,16 @@ class TripleBarrier(Target):
         volatility_floor: float,
         cost_bps: float,
         tie: Tie,
+        assets: Mapping[str, Mapping[str, int | float]],
+        fitted_until: str | None,
     ) -> None:
-        if horizon < 1:
-            raise ConfigError(f"triple_barrier.horizon={horizon}; allowed: at least 1 bar")
-        for key, distance in (("upper", upper), ("lower", lower)):
-            if not distance > 0:
-                raise ConfigError(f"triple_barrier.{key}={distance}; allowed: above 0")
+        self.default = BarrierSetting(horizon=horizon, upper=float(upper), lower=float(lower))
+        """Setting of every asset without one of its own."""
+        self._own = {
+            str(asset): BarrierSetting.of(values, asset=str(asset))
+            for asset, values in assets.items()
+        }
+        self._fitted_until = None if fitted_until is None else _time(fitted_until)
         if unit not in get_args(Unit):
             raise ConfigError(f"triple_barrier.unit={unit!r}; allowed: {', '.join(get_args(Unit))}")
         if tie not in get_args(Tie):
@@ -72,19 +82,25 @@ class TripleBarrier(Target):
         if not 0.0 <= cost_bps < math.inf:
             raise ConfigError(f"triple_barrier.cost_bps={cost_bps}; allowed: 0 or more")
         check_volatility("triple_barrier", window=volatility_window, floor=volatility_floor)
-        self._horizon = horizon
-        self._upper = float(upper)
-        self._lower = float(lower)
         self._unit = unit
         self._window = volatility_window
         self._floor = volatility_floor
-        self._cost_bps = float(cost_bps)
-        self._tie: Tie = tie
+        self.cost_bps = float(cost_bps)
+        self.tie: Tie = tie
 
     @property
     def label_bars(self) -> int:
-        """Bars until the deadline."""
-        return self._horizon
+        """Bars until the longest deadline of any asset."""
+        return max(setting.horizon for setting in (self.default, *self._own.values()))
+
+    @property
+    def fitted_until(self) -> np.datetime64 | None:
+        """The last bar that the settings were fitted on."""
+        return self._fitted_until
+
+    def setting(self, asset: str) -> BarrierSetting:
+        """Setting of an asset: its own, or the default."""
+        return self._own.get(asset, self.default)
 
     def compute(self, panel: Panel) -> TargetSeries:
         """The class of every row whose volatility is known, complete once a barrier is met.
@@ -94,12 +110,18 @@ class TripleBarrier(Target):
         """
         series = log_close(panel)
         scale = target_scale(panel, window=self._window, floor=self._floor)
-        unit = self._distance_unit(panel, scale)
+        unit = self.unit(panel)
+        if strangers := sorted({*self._own} - {*panel.assets}):
+            _log.warning(
+                "triple_barrier.assets: the data have no %s; assets: %s",
+                ", ".join(strangers),
+                ", ".join(panel.assets),
+            )
         label = np.full(panel.n_rows, INCOMPLETE, dtype=np.int8)
         end_row = np.full(panel.n_rows, -1, dtype=np.int64)
         for asset in range(panel.n_assets):
             rows = panel.rows(asset)
-            entries = np.flatnonzero(np.isfinite(unit[rows]) & np.isfinite(scale[rows]))
+            entries = np.flatnonzero(np.isfinite(unit[rows]))
             labels = self._asset_labels(panel, asset, unit[rows], entries)
             label[rows.start + entries] = labels.label
             end_row[rows.start + entries] = np.where(labels.exit >= 0, rows.start + labels.exit, -1)
@@ -127,33 +149,35 @@ class TripleBarrier(Target):
         panel: Panel,
         asset: int,
         unit: Float[np.ndarray, " T"],
-        entries: np.ndarray,
+        entries: Int[np.ndarray, " N"],
     ) -> TripleBarrierLabels:
-        rows = panel.rows(asset)
-        ranges = panel.has("high") and panel.has("low")
+        setting = self.setting(panel.assets[asset])
         try:
             return triple_barrier(
-                panel.actual("close")[rows],
-                panel.actual("high")[rows] if ranges else None,
-                panel.actual("low")[rows] if ranges else None,
-                upper=self._upper * unit,
-                lower=self._lower * unit,
-                horizon=self._horizon,
+                *watched_prices(panel, asset),
+                upper=setting.upper * unit,
+                lower=setting.lower * unit,
+                horizon=setting.horizon,
                 entries=entries,
-                cost_bps=self._cost_bps,
-                tie=self._tie,
+                cost_bps=self.cost_bps,
+                tie=self.tie,
             )
         except DataError as error:
             raise DataError(f"asset {panel.assets[asset]!r}: {error}") from error
 
-    def _distance_unit(
-        self, panel: Panel, volatility: Float[np.ndarray, " R"]
-    ) -> Float[np.ndarray, " R"]:
-        """What one unit of distance is at each close, as a fraction of the close."""
+    def unit(self, panel: Panel) -> Float[np.ndarray, " R"]:
+        """What one unit of distance is at each close, as a fraction of the close.
+
+        Known at that close; NaN in warm-up, where there is no label.
+
+        Raises:
+            DataError: prices are missing or not positive, or ``unit: atr`` without highs and lows.
+        """
+        volatility = target_scale(panel, window=self._window, floor=self._floor)
         if self._unit == "volatility":
             return volatility
         if self._unit == "fraction":
-            return np.ones(panel.n_rows)
+            return np.where(np.isfinite(volatility), 1.0, np.nan)
         high, low, close = (
             np.asarray(panel.available(name), dtype=np.float64) for name in ("high", "low", "close")
         )
@@ -163,7 +187,32 @@ class TripleBarrier(Target):
             atr = average_true_range(high[rows], low[rows], close[rows], window=self._window)
             atr[: self._atr_lookback] = np.nan
             unit[rows] = np.maximum(atr / close[rows], self._floor)
+        unit[~np.isfinite(volatility)] = np.nan
         return unit
+
+
+def watched_prices(
+    panel: Panel, asset: int
+) -> tuple[Float[np.ndarray, " T"], Float[np.ndarray, " T"] | None, Float[np.ndarray, " T"] | None]:
+    """Closes, highs and lows of an asset; no highs and lows unless the data have both."""
+    rows = panel.rows(asset)
+    close = panel.actual("close")[rows]
+    if not (panel.has("high") and panel.has("low")):
+        return close, None, None
+    return close, panel.actual("high")[rows], panel.actual("low")[rows]
+
+
+def _time(text: str) -> np.datetime64:
+    try:
+        time = np.datetime64(text, "ns")
+    except ValueError as error:
+        raise ConfigError(
+            f"triple_barrier.fitted_until={text!r}; allowed: an ISO time such as 2015-06-30, or "
+            "null"
+        ) from error
+    if np.isnat(time):
+        raise ConfigError(f"triple_barrier.fitted_until={text!r} is no time")
+    return time
 
 
 def _shares(label: np.ndarray) -> str:

@@ -163,7 +163,7 @@ def _extremes(
 
 
 # Not parallel: numba would reset the OpenMP threads of the whole process, and one thread labels ten
-# million bars in a quarter of a second (experiments/benchmarks/triple_barrier.md).
+# million bars in a quarter of a second (experiments/benchmarks/labels.md).
 @numba.njit(cache=True)
 @no_type_check
 def _first_touch(

@@ -80,6 +80,14 @@ class Target(ABC):
     def label_bars(self) -> int:
         """Most bars after the origin that a target reads; purging needs at least as many."""
 
+    @property
+    def fitted_until(self) -> np.datetime64 | None:
+        """The last bar that settings of the target were fitted on; None where none were.
+
+        Validation and test parts have to begin after it; `FinancialDataModule` checks that.
+        """
+        return None
+
     @abstractmethod
     def compute(self, panel: Panel) -> TargetSeries:
         """The target on every row. `end_row` stays within the asset.

@@ -3,16 +3,29 @@
 López de Prado, Advances in Financial Machine Learning (2018), section 2.5.2.1.
 """
 
+from dataclasses import dataclass
 from typing import no_type_check
 
 import numba
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from regimecast.core.errors import DataError
 from regimecast.labels.checks import check_prices
 
-__all__ = ["cusum_events"]
+__all__ = ["CusumSums", "cusum_events", "cusum_sums"]
+
+
+@dataclass(frozen=True, eq=False)
+class CusumSums:
+    """The filter's sums after each bar, known at its close."""
+
+    rise: Float[np.ndarray, " T"]
+    """Log return, 0 or more."""
+    fall: Float[np.ndarray, " T"]
+    """Log return, 0 or less."""
+    event: Bool[np.ndarray, " T"]
+    """True where a sum has passed the threshold and started anew."""
 
 
 def cusum_events(
@@ -33,6 +46,26 @@ def cusum_events(
         DataError: a close is missing or not positive, or the thresholds are not one per bar or not
             positive.
     """
+    return np.flatnonzero(cusum_sums(close, threshold).event)
+
+
+def cusum_sums(
+    close: Float[np.ndarray, " T"],
+    threshold: float | int | Float[np.ndarray, " Th"],
+    *,
+    start: tuple[float, float] = (0.0, 0.0),
+) -> CusumSums:
+    """The sums behind `cusum_events`, which go on from earlier ones.
+
+    Args:
+        close: closes of one asset, positive.
+        threshold: log return, above 0, one or per bar; NaN where it is missing.
+        start: rise and fall after the first bar, where these bars go on from others; from there on
+            the result is what all bars together give, to the last bit.
+
+    Raises:
+        DataError: as `cusum_events`.
+    """
     check_prices("close", close, len(close))
     values = np.asarray(threshold, dtype=np.float64)
     if values.ndim and len(values) != len(close):
@@ -46,18 +79,21 @@ def cusum_events(
             "allowed: above 0"
         )
     prices = np.ascontiguousarray(close, dtype=np.float64)
-    return _cusum_events(prices, np.ascontiguousarray(np.broadcast_to(values, len(prices))))
+    thresholds = np.ascontiguousarray(np.broadcast_to(values, len(prices)))
+    return CusumSums(*_cusum_sums(prices, thresholds, float(start[0]), float(start[1])))
 
 
 @numba.njit(cache=True)
 @no_type_check  # numba cannot compile the wrapper of the tests' runtime checker
-def _cusum_events(
-    close: Float[np.ndarray, " T"], threshold: Float[np.ndarray, " T"]
-) -> Int[np.ndarray, " E"]:
-    events = np.empty(len(close), dtype=np.int64)
-    count = 0
-    up = 0.0
-    down = 0.0
+def _cusum_sums(
+    close: Float[np.ndarray, " T"], threshold: Float[np.ndarray, " T"], up: float, down: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rise = np.zeros(len(close))
+    fall = np.zeros(len(close))
+    event = np.zeros(len(close), dtype=np.bool_)
+    if len(close):
+        rise[0] = up
+        fall[0] = down
     for t in range(1, len(close)):
         if np.isnan(threshold[t]):
             up = 0.0
@@ -68,10 +104,10 @@ def _cusum_events(
         down = min(0.0, down + change)
         if down < -threshold[t]:
             down = 0.0
+            event[t] = True
         elif up > threshold[t]:
             up = 0.0
-        else:
-            continue
-        events[count] = t
-        count += 1
-    return events[:count].copy()
+            event[t] = True
+        rise[t] = up
+        fall[t] = down
+    return rise, fall, event

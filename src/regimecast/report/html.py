@@ -30,7 +30,7 @@ from regimecast.report.palette import DARK
 from regimecast.report.run_files import RunFiles
 from regimecast.tracking.folder import run_folders
 
-__all__ = ["run_figures", "write_multirun_report", "write_run_report"]
+__all__ = ["render_page", "run_figures", "write_multirun_report", "write_run_report"]
 
 
 def write_run_report(folder: Path) -> Path:
@@ -53,7 +53,7 @@ def write_run_report(folder: Path) -> Path:
         "training": parts["training"] or folds,
         "record": True,
     }
-    text = _render(
+    text = render_page(
         "run.html",
         run=run,
         facts=tables.facts(run),
@@ -105,7 +105,7 @@ def write_multirun_report(folder: Path) -> Path:
         raise DataError(f"{folder} holds no run folders")
     runs = ranking.ranked(found)
     columns = study.columns(runs)
-    text = _render(
+    text = render_page(
         "multirun.html",
         study=folder.resolve().name,
         statuses=study.statuses(runs),
@@ -132,7 +132,13 @@ def _charts(run: RunFiles) -> dict[str, list[charts.Chart]]:
     }
 
 
-def _render(template: str, **content: Any) -> str:
+def render_page(template: str, **content: Any) -> str:
+    """Html of a template with its content, complete in itself.
+
+    Args:
+        template: name of a file in ``report/templates`` that extends ``base.html``.
+        content: what the template asks for; `charts` is always one of it, and may be empty.
+    """
     environment = Environment(
         loader=PackageLoader("regimecast.report", "templates"),
         autoescape=True,

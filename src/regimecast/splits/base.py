@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Int
 
+from regimecast.core.errors import LeakageError
 from regimecast.core.registry import Registry
 from regimecast.core.types import Interval, Samples
 
@@ -37,6 +38,26 @@ class Fold:
         """The same fold of samples from which these positions were kept before it was made."""
         parts = {name: kept[getattr(self, name)] for name in ("train", "validation", "test")}
         return replace(self, **parts)
+
+    def check_after(self, until: np.datetime64, samples: Samples, *, what: str) -> None:
+        """Refuses something that was fitted on bars of the parts that shall judge it.
+
+        Args:
+            until: the last bar of the fit.
+            samples: what the fold divides.
+            what: to call it in the error.
+
+        Raises:
+            LeakageError: an origin of validation or test lies before `until`.
+        """
+        for part in ("validation", "test"):
+            first = samples.origin[getattr(self, part)].min()
+            if first < until:
+                fit, begin = (np.datetime_as_string(time, unit="auto") for time in (until, first))
+                raise LeakageError(
+                    f"{what} was fitted on bars up to {fit}, and the {part} part begins at "
+                    f"{begin}. Fit it again with this split, or let that part begin later"
+                )
 
 
 class Splitter(ABC):

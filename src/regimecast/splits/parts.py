@@ -11,7 +11,7 @@ from regimecast.core.errors import DataError
 from regimecast.core.types import Interval, Samples
 from regimecast.splits.base import Fold
 from regimecast.splits.purging import PurgeRule
-from regimecast.splits.spans import ticks
+from regimecast.splits.spans import distinct, ticks
 
 __all__ = ["Cut", "Timeline"]
 
@@ -47,7 +47,7 @@ class Timeline:
             )
         self.samples = samples
         self._origin = ticks(samples.origin)
-        self.times: Int[np.ndarray, " T"] = np.unique(self._origin)
+        self.times: Int[np.ndarray, " T"] = distinct(self._origin)
         """Distinct origin times in nanoseconds, ascending."""
 
     @property
@@ -59,7 +59,7 @@ class Timeline:
     def bars(self) -> Int[np.ndarray, " G"]:
         """Distinct times of all bars that samples name, origins or not, in nanoseconds."""
         edges = ticks(self.samples.start), ticks(self.samples.end)
-        return np.unique(np.concatenate([self.times, *edges]))
+        return distinct(np.concatenate([self.times, *edges]))
 
     def fold(self, cut: Cut, rule: PurgeRule, *, label: str) -> Fold:
         """The fold of a cut, earlier parts purged against later ones.

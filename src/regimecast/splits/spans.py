@@ -12,7 +12,7 @@ from jaxtyping import Int, Shaped
 
 from regimecast.core.errors import ConfigError
 
-__all__ = ["Span", "ticks"]
+__all__ = ["Span", "distinct", "ticks"]
 
 NEVER = np.iinfo(np.int64).max
 EVER = np.iinfo(np.int64).min + 1  # the minimum itself is NaT
@@ -22,6 +22,16 @@ EVER = np.iinfo(np.int64).min + 1  # the minimum itself is NaT
 def ticks(time: Shaped[np.ndarray, " N"]) -> Int[np.ndarray, " N"]:
     """Times as int64 nanoseconds, which sort and search faster than datetime64."""
     return time.astype("datetime64[ns]", copy=False).view(np.int64)
+
+
+def distinct(time: Int[np.ndarray, " N"]) -> Int[np.ndarray, " M"]:
+    """Each time once, ascending.
+
+    Times come as a few ascending runs, one per asset, which a stable sort merges: several times as
+    fast as `np.unique`, which cannot know that.
+    """
+    merged = np.sort(time, kind="stable")
+    return merged[np.append(True, merged[1:] != merged[:-1])[: len(merged)]]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from regimecast.labels.incremental import labeler
+from regimecast.labels.incremental import layout
 from tests.labels.incremental.market import MEMORY
 
 
@@ -18,5 +18,5 @@ def memory() -> Iterator[Path]:
 @pytest.fixture
 def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files so small that a few hundred bars fill many."""
-    monkeypatch.setattr(labeler, "_SEAL", 16)
-    monkeypatch.setattr(labeler, "_PIECE", 40)
+    monkeypatch.setattr(layout, "SEAL", 16)
+    monkeypatch.setattr(layout, "PIECE", 40)

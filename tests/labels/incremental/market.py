@@ -9,6 +9,7 @@ import pandas as pd
 from regimecast.labels import (
     LabelRule,
     atr_barriers,
+    cusum_events,
     percentage_barriers,
     triple_barrier,
     volatility_barriers,
@@ -25,16 +26,24 @@ RULE = LabelRule(
     tie="lower",
     commission_bps=1.0,
     slippage_bps=0.5,
+    entries="every",
+    event_size=1.5,
 )
 RULES = (
     RULE,
     replace(RULE, unit="volatility", window=12),
     replace(RULE, unit="fraction", upper=0.004, lower=0.003, horizon=25),
     replace(RULE, window=15, horizon=4, tie="upper", commission_bps=0.0),
+    replace(RULE, entries="cusum"),
+    replace(RULE, unit="volatility", window=12, entries="cusum", event_size=2.5),
 )
 # Nothing here is about power cuts, and files in memory are synced at once.
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 MINUTE = pd.Timedelta(minutes=1)
+
+
+def name_of(rule: LabelRule) -> str:
+    return f"{rule.unit}{rule.window}_{rule.entries}"
 
 
 def bars(length: int, seed: int = 0, *, gaps: bool = False) -> pd.DataFrame:
@@ -60,6 +69,9 @@ def labelled(table: pd.DataFrame, rule: LabelRule) -> pd.DataFrame:
     else:
         widths = atr_barriers(high, low, close, window=rule.window, floor=rule.floor, **settings)
     entries = np.flatnonzero(widths.known)
+    if rule.entries == "cusum":
+        size = rule.event_size * widths.upper / rule.upper
+        entries = np.intersect1d(entries, cusum_events(table["close"].to_numpy(), size))
     found = triple_barrier(
         close,
         high,

@@ -1,3 +1,4 @@
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -7,9 +8,12 @@ import pandas as pd
 import pytest
 
 from regimecast.core.errors import ConfigError, DataError
+from regimecast.core.hashing import hash_json
 from regimecast.labels import INCOMPLETE, IncrementalLabeler, LabelRule, format_delta_summary
+from regimecast.labels.incremental import layout
 from regimecast.labels.incremental import rule as rule_module
-from tests.labels.incremental.market import RULE, RULES, assert_same_bytes, bars, labelled
+from regimecast.labels.incremental.store import FORMAT
+from tests.labels.incremental.market import RULE, RULES, assert_same_bytes, bars, labelled, name_of
 
 TABLE = bars(400, 1, gaps=True)
 
@@ -41,6 +45,50 @@ def test_new_bars_leave_finished_files_alone(mine):
     update = mine.update("BTC/USDT", TABLE[300:310])
     assert (update.action, update.new) == ("incremental", 10)
     assert segments(mine)[: len(before) - 1] == before[:-1]
+
+
+def test_the_number_of_files_grows_with_the_logarithm_of_the_rows(mine):
+    for start in range(300, 400, 10):
+        mine.update("BTC/USDT", TABLE[start : start + 10])
+    sizes = [segment.rows for segment in mine._store("BTC/USDT").state().segments]
+    assert sum(sizes) == 400
+    assert max(sizes) <= layout.PIECE
+    small = [size for size in sizes if size <= layout.PIECE // 2]
+    assert len(small) <= 4
+
+
+def test_an_event_rule_enters_at_events_alone(mine):
+    events = replace(RULE, entries="cusum")
+    other = IncrementalLabeler(mine.folder, rule=events)
+    assert other.update("BTC/USDT").action == "full"
+    cache = other.load_cache("BTC/USDT")
+    assert 10 < cache.entry.sum() < 100
+    assert (cache.label[~cache.entry] == INCOMPLETE).all()
+    assert cache.exit[~cache.entry].isna().all()
+    # Bars that are no entries are not waiting for anything.
+    waiting = cache.entry & (cache.label == INCOMPLETE)
+    assert other.detect("BTC/USDT", TABLE[:300]).incomplete == waiting.sum() < RULE.horizon
+
+
+def test_files_of_another_format(mine):
+    path = mine._store("BTC/USDT").folder / "state.json"
+    content = json.loads(path.read_text())
+    content.pop("sha256")
+
+    def write(values):
+        path.write_text(json.dumps({**values, "sha256": hash_json(values)}))
+
+    write({**content, "format": FORMAT + 1})
+    for call in (mine.load_cache, mine.update):
+        with pytest.raises(DataError, match=r"format 3, made by a newer version .* reads 2"):
+            call("BTC/USDT")
+    write({key: value for key, value in content.items() if key != "format"})
+    with pytest.raises(DataError, match="format 1; this version writes 2"):
+        mine.load_cache("BTC/USDT")
+    update = mine.update("BTC/USDT", TABLE[300:])  # the bars of old files are read
+    assert (update.action, update.damaged) == ("full", ())
+    assert "format 1" in update.reason
+    assert_same_bytes(mine.load_cache("BTC/USDT"), labelled(TABLE, RULE))
 
 
 def test_open_entries_at_the_edge_are_completed(mine):
@@ -140,7 +188,7 @@ def test_a_damaged_state_is_found_and_made_good(mine, content):
     assert_same_bytes(mine.load_cache("BTC/USDT"), labelled(TABLE, RULE))
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.unit}{rule.window}")
+@pytest.mark.parametrize("rule", RULES, ids=name_of)
 def test_a_damaged_state_loses_nothing_of_a_window(small_segments, tmp_path, rule):
     mine = IncrementalLabeler(tmp_path, rule=rule, rolling_window_days=0.1)
     for start in range(0, 400, 40):
@@ -241,6 +289,8 @@ def test_modes(tmp_path):
         ("window", 1),
         ("commission_bps", -1.0),
         ("slippage_bps", np.nan),
+        ("event_size", 0.0),
+        ("entries", "some"),
         ("unit", "x"),
         ("tie", "y"),
     ],

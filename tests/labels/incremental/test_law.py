@@ -13,6 +13,7 @@ from tests.labels.incremental.market import (
     Reference,
     assert_same_bytes,
     bars,
+    name_of,
 )
 
 
@@ -66,7 +67,7 @@ def test_updates_equal_a_full_relabel_to_the_byte(small_segments, history):
             assert_same_bytes(written, cache.loc[written.index])
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.unit}{rule.window}")
+@pytest.mark.parametrize("rule", RULES, ids=name_of)
 def test_an_update_tells_every_label_that_it_changed(small_segments, tmp_path, rule):
     table = bars(400, 3, gaps=True)
     mine = IncrementalLabeler(tmp_path, rule=rule)
@@ -81,13 +82,14 @@ def test_an_update_tells_every_label_that_it_changed(small_segments, tmp_path, r
     assert_same_bytes(after.loc[untouched], before.loc[untouched])
 
 
-def test_forced_relabel_keeps_the_recursive_state(small_segments, tmp_path):
+@pytest.mark.parametrize("rule", RULES, ids=name_of)
+def test_forced_relabel_keeps_the_recursive_state(small_segments, memory, rule):
     table = bars(500, 5)
-    reference = Reference(RULES[0], 100 / 1440)
-    mine = IncrementalLabeler(tmp_path, rule=RULES[0], rolling_window_days=100 / 1440)
+    reference = Reference(rule, 100 / 1440)
+    mine = IncrementalLabeler(memory, rule=rule, rolling_window_days=100 / 1440)
     for start in range(0, 500, 50):
         mine.update("a", table[start : start + 50])
-        reference.give(table[start : start + 50], RULES[0])
+        reference.give(table[start : start + 50], rule)
     update = mine.update("a", full=True)
     assert (update.action, update.reason) == ("full", "asked for")
     assert_same_bytes(mine.load_cache("a"), reference.labels)

@@ -67,7 +67,7 @@ class FileSource(Source):
     def load(self) -> RawBars:
         """Bars of every file, in the order of the patterns, then of the names."""
         tables: dict[str, pd.DataFrame] = {}
-        for path in self._paths():
+        for path in self.paths():
             try:
                 tables[str(path)] = self.read(path)
             # OSError: not readable. ValueError: the base of what both parsers raise.
@@ -75,7 +75,12 @@ class FileSource(Source):
                 raise DataError(f"{path} cannot be read as {self.name}: {error}") from error
         return self.reader.bars(tables, origin=", ".join(self.patterns))
 
-    def _paths(self) -> list[Path]:
+    def paths(self) -> list[Path]:
+        """Files that `load` reads, in its order.
+
+        Raises:
+            DataError: a pattern fits no file, or names a folder.
+        """
         paths: dict[Path, None] = {}
         for pattern in self.patterns:
             expanded = Path(pattern).expanduser()

@@ -86,11 +86,16 @@ class DeltaDetector:
             late=late,
             first=fresh[0] if len(fresh) else None,
             last=fresh[-1] if len(fresh) else None,
-            incomplete=0 if labels is None else int((labels["label"] == INCOMPLETE).sum()),
+            incomplete=0 if labels is None else _incomplete(labels),
             config=config,
             action=action if config == "same" else "full",
             last_run=last_run,
         )
+
+
+def _incomplete(labels: pd.DataFrame) -> int:
+    waiting = labels["label"] == INCOMPLETE
+    return int((waiting & labels["entry"] if "entry" in labels else waiting).sum())
 
 
 def format_delta_summary(delta: Delta, *, now: pd.Timestamp | None = None) -> str:

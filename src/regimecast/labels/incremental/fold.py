@@ -8,7 +8,8 @@ from jaxtyping import Bool, Float
 from regimecast.data.returns import trailing_volatility
 from regimecast.labels.barriers import triple_barrier
 from regimecast.labels.base import INCOMPLETE
-from regimecast.labels.incremental.rows import Rows
+from regimecast.labels.cusum import cusum_sums
+from regimecast.labels.incremental.rows import NO_ENTRY, Rows
 from regimecast.labels.incremental.rule import LabelRule
 from regimecast.labels.widths import average_true_range
 
@@ -49,8 +50,12 @@ def merge(known: Rows, given: Rows) -> Merge:
     first_of_time = np.ones(len(given), dtype=bool)
     first_of_time[1:] = np.diff(given.time) > 0
     new = first_of_time & ~is_known
-    added = given[new]
-    rows = known.each(lambda name, values: np.insert(values, place[new], getattr(added, name)))
+    added = given if new.all() else given[new]
+    late = int((added.time < known.time[-1]).sum()) if len(known) else 0
+    if late:
+        rows = known.each(lambda name, values: np.insert(values, place[new], getattr(added, name)))
+    else:
+        rows = Rows.concatenated(known, added)
     again = given[~new]
     standing = rows[np.searchsorted(rows.time, again.time)]
     differs = _differs(standing, again)
@@ -58,7 +63,7 @@ def merge(known: Rows, given: Rows) -> Merge:
         rows=rows,
         first=int(place[new][0]) if len(added) else len(rows),
         new=len(added),
-        late=int((added.time < known.time[-1]).sum()) if len(known) else 0,
+        late=late,
         repeated=int((~differs).sum()),
         kept=standing[differs],
         refused=again[differs],
@@ -75,16 +80,18 @@ def _differs(left: Rows, right: Rows) -> Bool[np.ndarray, " N"]:
 def relabel(rows: Rows, first: int, rule: LabelRule) -> Rows:
     """Rows with the labels that they have once the bars from `first` on are new.
 
-    The rows before `first` keep their scale. Labels are made anew for every entry whose deadline
-    reaches `first`. At least `rule.margin` rows before `first` are needed, or all that there are.
+    The rows before `first` keep their scale and their sums. Labels are made anew for every entry
+    whose deadline reaches `first`. At least `rule.margin` rows before `first` are needed, or all
+    that there are.
     """
     scale = np.concatenate([rows.scale[:first], _scale(rows, first, rule)])
+    rise, fall, entered = _entered(rows, scale, first, rule)
     start = max(0, first - rule.horizon)
     close = rows.close[start:]
     unit = rule.widths(scale[start:], close)
-    entries = np.flatnonzero(np.isfinite(unit))
+    entries = np.flatnonzero(entered[start:])
     label = np.full(len(close), INCOMPLETE, dtype=np.int8)
-    held = np.full(len(close), -1, dtype=np.int32)
+    held = np.full(len(close), NO_ENTRY, dtype=np.int32)
     ret = np.full(len(close), np.nan)
     labels = triple_barrier(
         close,
@@ -109,7 +116,31 @@ def relabel(rows: Rows, first: int, rule: LabelRule) -> Rows:
         label=np.concatenate([rows.label[:start], label]),
         held=np.concatenate([rows.held[:start], held]),
         ret=np.concatenate([rows.ret[:start], ret]),
+        rise=rise,
+        fall=fall,
     )
+
+
+def _entered(
+    rows: Rows, scale: Float[np.ndarray, " N"], first: int, rule: LabelRule
+) -> tuple[Float[np.ndarray, " N"], Float[np.ndarray, " N"], Bool[np.ndarray, " N"]]:
+    """Both sums of the event filter after each row, and where an entry is."""
+    known = np.isfinite(scale)
+    if rule.entries == "every":
+        nothing = np.zeros(len(rows))
+        return nothing, nothing, known
+    context = max(0, first - 1)
+    part = slice(context, None)
+    sums = cusum_sums(
+        rows.close[part],
+        rule.event_size * rule.widths(scale[part], rows.close[part]),
+        start=(float(rows.rise[context]), float(rows.fall[context])) if first else (0.0, 0.0),
+    )
+    new = first - context  # 1 where the first row of the part is the last one known
+    entered = np.concatenate([rows.held[:first] > NO_ENTRY, sums.event[new:] & known[first:]])
+    rise = np.concatenate([rows.rise[:first], sums.rise[new:]])
+    fall = np.concatenate([rows.fall[:first], sums.fall[new:]])
+    return rise, fall, entered
 
 
 def _scale(rows: Rows, first: int, rule: LabelRule) -> Float[np.ndarray, " M"]:

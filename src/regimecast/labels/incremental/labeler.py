@@ -8,9 +8,9 @@ the first bar kept.
 """
 
 import logging
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import pairwise
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,6 +21,7 @@ import pandas as pd
 from regimecast.core.errors import ConfigError, DataError
 from regimecast.labels.incremental.delta import Action, Delta, DeltaDetector
 from regimecast.labels.incremental.fold import relabel
+from regimecast.labels.incremental.layout import closed_pieces
 from regimecast.labels.incremental.plan import (
     Work,
     first_run,
@@ -36,10 +37,6 @@ from regimecast.labels.incremental.store import DamageError, LabelStore, Segment
 
 __all__ = ["IncrementalLabeler", "LabelUpdate"]
 
-_SEAL = 8_192
-"""Finished rows at which the last segment is closed: an update rewrites no more than these."""
-_PIECE = 65_536
-"""Most rows of a closed segment: what has left a window is deleted by whole segments."""
 _DAY = 86_400_000_000_000
 
 _log = logging.getLogger(__name__)
@@ -52,9 +49,6 @@ class LabelUpdate:
     asset: str
     action: Action
     reason: str
-    labels: pd.DataFrame
-    """New and revised labels, as `IncrementalLabeler.load_cache` gives them; entries whose future
-    is not complete yet are among them."""
     new: int
     """Bars taken in."""
     late: int
@@ -67,6 +61,15 @@ class LabelUpdate:
     """Bars left out because they come before the window."""
     damaged: tuple[str, ...]
     """Files that were not what was written."""
+    rows: Rows
+    """Bars that were read or taken in, with their labels."""
+    changed: int
+    """The first of them whose label is new or revised."""
+
+    @cached_property
+    def labels(self) -> pd.DataFrame:
+        """New and revised labels as `load_cache` gives them, those not complete yet included."""
+        return self.rows.to_frame(self.changed)
 
 
 class IncrementalLabeler:
@@ -74,7 +77,9 @@ class IncrementalLabeler:
 
     An update that finds the labels of another rule, of other code or of other costs labels all kept
     bars anew. Bars need not come in order: late ones are sorted in and what they change is labelled
-    anew. Two processes may share a folder; one waits for the other.
+    anew. Processes may share a folder: on one asset one waits for the other. There is no option for
+    workers: ninety days of minutes are labelled and written in less time than a process needs to
+    start (``regimecast bench incremental``).
 
     Args:
         folder: where the files are, one folder per asset.
@@ -158,7 +163,9 @@ class IncrementalLabeler:
                 raise DataError(f"{store.folder} cannot be written to: {error}") from error
 
     def load_cache(self, asset: str) -> pd.DataFrame:
-        """Labels in the window, indexed by time (naive UTC): ``label, exit, ret, scale``.
+        """Labels in the window, indexed by time (naive UTC).
+
+        Columns ``label, exit, ret, scale, entry``, see `Rows.to_frame`.
 
         ``label`` is `INCOMPLETE` and ``exit`` NaT until a barrier or the deadline is met. They are
         those of the last update, whatever rule made them: compare `cached_hash`.
@@ -218,13 +225,11 @@ class IncrementalLabeler:
         return state
 
     def _update(self, asset: str, store: LabelStore, given: Rows, *, full: bool) -> LabelUpdate:
-        state = None
+        state, rule, config_hash = None, self.rule, self.config_hash
         try:
             state = store.state()
             if state is not None:
-                work = plan(
-                    store, state, given, rule=self.rule, config_hash=self.config_hash, full=full
-                )
+                work = plan(store, state, given, rule=rule, config_hash=config_hash, full=full)
             elif len(given):
                 work = first_run(given)
             else:
@@ -232,46 +237,50 @@ class IncrementalLabeler:
         except DamageError as error:
             if state is not None:
                 raise
-            work = salvage(store, given, self.config_hash, error)
+            work = salvage(store, given, rule, config_hash, error)
         if work.damaged:
             _log.warning("%s: labelled anew, %s", asset, work.reason)
         conflicts = len(work.merge.refused)
         if conflicts:
             _log.warning("%s: %d bars were given again with other prices", asset, conflicts)
             Quarantine(store.folder).add(work.merge.kept, work.merge.refused)
+        rows, changed = self._label(store, state, work, config_hash)
         return LabelUpdate(
             asset=asset,
             action=work.action,
             reason=work.reason,
-            labels=self._label(store, state, work),
             new=work.merge.new,
             late=work.merge.late,
             repeated=work.merge.repeated,
             conflicts=conflicts,
             expired=work.expired,
             damaged=work.damaged,
+            rows=rows,
+            changed=changed,
         )
 
-    def _label(self, store: LabelStore, state: State | None, work: Work) -> pd.DataFrame:
-        """Labels that the work makes, once they are on disk."""
+    def _label(
+        self, store: LabelStore, state: State | None, work: Work, config_hash: str
+    ) -> tuple[Rows, int]:
+        """The work's rows with labels, once they are on disk, and the first that has changed."""
         if work.action == "cache":
-            return work.rows.to_frame(len(work.rows))
+            return work.rows, len(work.rows)
         rows = relabel(work.rows, work.first, self.rule)
         after = self._after(rows, state)
         changed = max(work.first - self.rule.horizon, window_start(rows, after), 0)
-        labels = rows.to_frame(changed)
+        kept = rows
         if not work.keep:
-            rows = rows[max(0, window_start(rows, after) - self.rule.lookback) :]
+            kept = rows[max(0, window_start(rows, after) - self.rule.lookback) :]
         new = State(
-            config_hash=self.config_hash,
-            config=asdict(self.rule),
+            config_hash=config_hash,
+            config=dict(vars(self.rule)),
             lookback=self.rule.lookback,
             after=after,
             updated=datetime.now(UTC).replace(tzinfo=None).isoformat(),
-            segments=(*work.keep, *self._written(store, rows)),
+            segments=(*work.keep, *self._written(store, kept, config_hash)),
         )
         store.commit(replace(new, segments=new.segments[new.n_expendable :]))
-        return labels
+        return rows, changed
 
     def _after(self, rows: Rows, state: State | None) -> int | None:
         """Time up to which bars have left the window; it never goes back."""
@@ -281,14 +290,11 @@ class IncrementalLabeler:
         after = int(rows.time[-1]) - round(self.rolling_window_days * _DAY)
         return after if before is None else max(before, after)
 
-    def _written(self, store: LabelStore, rows: Rows) -> list[Segment]:
+    def _written(self, store: LabelStore, rows: Rows, config_hash: str) -> list[Segment]:
         """New segments: finished rows closed once there are enough, the others in the last one."""
-        finished = len(rows) - self.rule.margin
-        if finished < _SEAL:
-            finished = 0
-        bounds = np.linspace(0, finished, -(-finished // _PIECE) + 1).astype(int)
+        pieces = closed_pieces(len(rows) - self.rule.margin)
         closed = [
-            store.write(rows[start:end], self.config_hash, compressed=True)
-            for start, end in pairwise(bounds)
+            store.write(rows[start:end], config_hash, compressed=True) for start, end in pieces
         ]
-        return [*closed, store.write(rows[finished:], self.config_hash, compressed=False)]
+        rest = rows[pieces[-1][1] :] if pieces else rows
+        return [*closed, store.write(rest, config_hash, compressed=False)]

@@ -10,9 +10,16 @@ from jaxtyping import Bool
 from regimecast.core.errors import DataError
 from regimecast.labels.incremental.delta import Action
 from regimecast.labels.incremental.fold import Merge, merge
+from regimecast.labels.incremental.layout import n_staying
 from regimecast.labels.incremental.rows import Rows
 from regimecast.labels.incremental.rule import LabelRule
-from regimecast.labels.incremental.store import DamageError, LabelStore, Segment, State
+from regimecast.labels.incremental.store import (
+    DamageError,
+    FormatError,
+    LabelStore,
+    Segment,
+    State,
+)
 
 __all__ = ["Work", "first_run", "needed", "plan", "salvage", "window_start"]
 
@@ -60,15 +67,17 @@ def plan(
     if not damaged:
         try:
             if full or state.config_hash != config_hash:
-                return _anew(store, state, given, config_hash)
+                return _anew(store, state, given, rule, config_hash)
             return _forward(store, state, given, rule)
         except DamageError:  # the file's time and size did not tell
             state, damaged = store.checked(state, thorough=True)
-    return _repair(store, state, damaged, given, config_hash, full=full)
+    return _repair(store, state, damaged, given, rule, config_hash, full=full)
 
 
-def salvage(store: LabelStore, given: Rows, config_hash: str, damage: DamageError) -> Work:
-    """Work where the state is damaged: the bars of every file that is not, and the given ones.
+def salvage(
+    store: LabelStore, given: Rows, rule: LabelRule, config_hash: str, damage: DamageError
+) -> Work:
+    """Work where the state cannot be used: the bars of every sound file, and the given ones.
 
     Raises:
         DamageError: no bars are given.
@@ -80,8 +89,9 @@ def salvage(store: LabelStore, given: Rows, config_hash: str, damage: DamageErro
     for part in parts:
         known = merge(known, part).rows
     merged = merge(known, given)
-    first = min(1, merged.first) if same else 0
-    return Work("full", str(damage), (), merged.rows, first, merged, damaged=("state.json",))
+    first = _resumed(merged, rule) if same else 0
+    damaged = () if isinstance(damage, FormatError) else ("state.json",)
+    return Work("full", str(damage), (), merged.rows, first, merged, damaged=damaged)
 
 
 def needed(damaged: Sequence[Segment]) -> str:
@@ -92,19 +102,29 @@ def needed(damaged: Sequence[Segment]) -> str:
     return f"update with the bars that it held: {spans}"
 
 
-def _anew(store: LabelStore, state: State, given: Rows, config_hash: str) -> Work:
+def _anew(store: LabelStore, state: State, given: Rows, rule: LabelRule, config_hash: str) -> Work:
     rows = store.read(state.segments)
     given, expired = _inside(given, given.time > _after(state))
-    return _relabelled(rows, state, given, expired, config_hash)
+    return _relabelled(rows, state, given, expired, rule, config_hash)
 
 
-def _relabelled(rows: Rows, state: State, given: Rows, expired: int, config_hash: str) -> Work:
+def _resumed(merged: Merge, rule: LabelRule) -> int:
+    """Row from which all is made anew. Those before it are no more than the first units read.
+
+    What is recursive goes on from what is kept of them; without, a window would change its labels.
+    """
+    return min(max(1, rule.lookback), merged.first)
+
+
+def _relabelled(
+    rows: Rows, state: State, given: Rows, expired: int, rule: LabelRule, config_hash: str
+) -> Work:
     """Every kept bar labelled anew. Under the same rule the recursion goes on from the first."""
     changed = state.config_hash != config_hash
     if changed:
         rows = rows[max(0, window_start(rows, state.after) - state.lookback) :]
     merged = merge(rows, given)
-    first = 0 if changed else min(1, merged.first)
+    first = 0 if changed else _resumed(merged, rule)
     reason = "config, costs, code or columns changed" if changed else "asked for"
     return Work("full", reason, (), merged.rows, first, merged, expired)
 
@@ -129,17 +149,14 @@ def _forward(store: LabelStore, state: State, given: Rows, rule: LabelRule) -> W
         return Work("cache", "no new bars", segments, merged.rows, 0, merged, expired)
     bounds = np.cumsum([0, *(s.rows for s in segments[start:-1])])
     stay = int(np.searchsorted(bounds, max(0, merged.first - rule.margin), side="right")) - 1
-    offset = int(bounds[stay])
+    rows, first = merged.rows[int(bounds[stay]) :], merged.first - int(bounds[stay])
+    keep = start + stay
+    joined = n_staying([s.rows for s in segments], keep, len(rows) - rule.margin)
+    if joined < keep:
+        before = store.read(segments[joined:keep])
+        rows, first = Rows.concatenated(before, rows), first + len(before)
     reason = "late bars" if merged.late else "new bars"
-    return Work(
-        "incremental",
-        reason,
-        segments[: start + stay],
-        merged.rows[offset:],
-        merged.first - offset,
-        merged,
-        expired,
-    )
+    return Work("incremental", reason, segments[:joined], rows, first, merged, expired)
 
 
 def _repair(
@@ -147,6 +164,7 @@ def _repair(
     state: State,
     damaged: Sequence[Segment],
     given: Rows,
+    rule: LabelRule,
     config_hash: str,
     *,
     full: bool,
@@ -167,7 +185,7 @@ def _repair(
     given, expired = _inside(given, held | (given.time > _after(state)))
     if not len(sound) and not len(given):
         raise DataError(f"{names} in {store.folder} is not what was written; give the bars")
-    work = _relabelled(sound, state, given, expired, config_hash)
+    work = _relabelled(sound, state, given, expired, rule, config_hash)
     return Work(
         "full",
         f"damaged: {names}",

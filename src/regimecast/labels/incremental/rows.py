@@ -1,7 +1,7 @@
 """Bars of one asset beside their labels, as arrays, as a frame and as parquet bytes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,10 @@ from regimecast.core.errors import DataError
 from regimecast.labels.base import INCOMPLETE
 from regimecast.labels.checks import check_prices, check_range
 
-__all__ = ["SCHEMA", "Rows"]
+__all__ = ["NO_ENTRY", "SCHEMA", "Rows"]
+
+NO_ENTRY = -2
+"""`Rows.held` of a bar that is not labelled: its unit is not known, or no rule enters there."""
 
 SCHEMA: dict[str, str] = {
     "time": "int64",
@@ -25,9 +28,13 @@ SCHEMA: dict[str, str] = {
     "label": "int8",
     "held": "int32",
     "ret": "float64",
+    "rise": "float64",
+    "fall": "float64",
 }
-"""Columns on disk and their types."""
+"""Columns and their types."""
 
+_SUMS = ("rise", "fall")
+"""Left out of a file where they are 0 throughout, as they are unless a rule enters at events."""
 
 _RULE = b"regimecast.rule"
 
@@ -46,9 +53,13 @@ class Rows:
     label: Int[np.ndarray, " N"]
     """1, -1, 0 or `INCOMPLETE`."""
     held: Int[np.ndarray, " N"]
-    """Bars from the entry to its exit; -1 where incomplete."""
+    """Bars from the entry to its exit; -1 where incomplete, `NO_ENTRY` where there is none."""
     ret: Float[np.ndarray, " N"]
     """Return after costs; NaN where incomplete."""
+    rise: Float[np.ndarray, " N"]
+    """The upward sum of a CUSUM filter after the bar, log return; 0 without one."""
+    fall: Float[np.ndarray, " N"]
+    """The downward sum."""
 
     def __len__(self) -> int:
         return len(self.time)
@@ -58,7 +69,7 @@ class Rows:
 
     def each(self, change: Callable[[str, np.ndarray], np.ndarray]) -> "Rows":
         """Rows whose every column is `change(name, column)`."""
-        return Rows(**{f.name: change(f.name, getattr(self, f.name)) for f in fields(self)})
+        return Rows(**{name: change(name, getattr(self, name)) for name in SCHEMA})
 
     @classmethod
     def concatenated(cls, *parts: "Rows") -> "Rows":
@@ -88,8 +99,10 @@ class Rows:
             close=close,
             scale=np.full(count, np.nan),
             label=np.full(count, INCOMPLETE, dtype=np.int8),
-            held=np.full(count, -1, dtype=np.int32),
+            held=np.full(count, NO_ENTRY, dtype=np.int32),
             ret=np.full(count, np.nan),
+            rise=np.zeros(count),
+            fall=np.zeros(count),
         )
 
     @classmethod
@@ -128,7 +141,13 @@ class Rows:
     def from_parquet(cls, content: bytes) -> "Rows":
         """Rows of `to_parquet`'s bytes."""
         table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
-        return cls(**{name: table.column(name).to_numpy() for name in SCHEMA})
+        found = dict(zip(table.column_names, table.columns, strict=True))
+        return cls(
+            **{
+                name: found[name].to_numpy() if name in found else np.zeros(table.num_rows)
+                for name in SCHEMA
+            }
+        )
 
     @staticmethod
     def rule_of(content: bytes) -> str:
@@ -143,8 +162,9 @@ class Rows:
             rule: hash of the rule that made the labels.
             compressed: smaller, and slower to write.
         """
-        columns = [pa.array(getattr(self, name)) for name in SCHEMA]
-        table = pa.Table.from_arrays(columns, names=list(SCHEMA), metadata={_RULE: rule})
+        names = [name for name in SCHEMA if name not in _SUMS or getattr(self, name).any()]
+        columns = [pa.array(getattr(self, name)) for name in names]
+        table = pa.Table.from_arrays(columns, names=names, metadata={_RULE: rule})
         sink = pa.BufferOutputStream()
         options: dict[str, Any] = {} if compressed else {"use_dictionary": False}
         pq.write_table(table, sink, compression="snappy" if compressed else "none", **options)
@@ -153,8 +173,8 @@ class Rows:
     def to_frame(self, start: int) -> pd.DataFrame:
         """Labels of the rows from `start` on, indexed by time (naive UTC).
 
-        Columns: ``label``, ``exit`` (time of the exit bar, NaT where incomplete), ``ret`` and
-        ``scale``.
+        Columns: ``label``, ``exit`` (time of the exit bar, NaT where incomplete), ``ret``,
+        ``scale`` and ``entry`` (whether the bar is labelled at all).
         """
         entries = np.arange(start, len(self))
         held = self.held[start:]
@@ -167,6 +187,7 @@ class Rows:
                 "exit": exit_time,
                 "ret": self.ret[start:],
                 "scale": self.scale[start:],
+                "entry": held > NO_ENTRY,
             },
             index=pd.DatetimeIndex(self.time[start:].view("datetime64[ns]"), name="time"),
         )
@@ -175,8 +196,7 @@ class Rows:
 def _nanoseconds(time: "pd.Index | pd.Series") -> Int[np.ndarray, " N"]:
     if not pd.api.types.is_datetime64_any_dtype(time.dtype):
         raise DataError(f"time of bars is of type {time.dtype}; allowed: datetime")
-    index = pd.DatetimeIndex(time)
+    index = time if isinstance(time, pd.DatetimeIndex) else pd.DatetimeIndex(time)
     if index.hasnans:
         raise DataError(f"time of bars is missing at bar {int(np.flatnonzero(index.isna())[0])}")
-    utc = index.tz_convert("UTC").tz_localize(None) if index.tz is not None else index
-    return utc.as_unit("ns").asi8
+    return index.as_unit("ns").asi8  # UTC, whatever the zone

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from functools import cache
 from importlib import import_module
 from typing import Any, Literal, get_args
@@ -18,14 +18,16 @@ from regimecast.core.hashing import hash_json
 from regimecast.core.values import fitting
 from regimecast.labels.barriers import Tie
 
-__all__ = ["LabelRule", "WidthUnit"]
+__all__ = ["Entries", "LabelRule", "WidthUnit"]
 
 WidthUnit = Literal["volatility", "atr", "fraction"]
+Entries = Literal["every", "cusum"]
 
 _CODE = (
     "regimecast.data.returns",
     "regimecast.labels.barriers",
     "regimecast.labels.checks",
+    "regimecast.labels.cusum",
     "regimecast.labels.widths",
     "regimecast.labels.incremental.fold",
     "regimecast.labels.incremental.rows",
@@ -36,7 +38,7 @@ _CODE = (
 
 @dataclass(frozen=True, kw_only=True)
 class LabelRule:
-    """Triple-barrier labels of every bar whose unit of distance is known; see `triple_barrier`.
+    """Triple-barrier labels of bars whose unit of distance is known; see `triple_barrier`.
 
     Raises:
         ConfigError: a value is out of range.
@@ -61,9 +63,13 @@ class LabelRule:
     """Fees per side, basis points of the traded value."""
     slippage_bps: float
     """Half the spread and impact per side, basis points of the traded value."""
+    entries: Entries
+    """``every`` bar, or the events of a ``cusum`` filter, see `cusum_events`."""
+    event_size: float
+    """Log return that makes an event, in `unit`; unused with every bar."""
 
     def __post_init__(self) -> None:
-        for key in ("upper", "lower", "floor"):
+        for key in ("upper", "lower", "floor", "event_size"):
             self._require(key, "above 0", 0.0 < getattr(self, key) < np.inf)
         for key in ("commission_bps", "slippage_bps"):
             self._require(key, "0 or more", 0.0 <= getattr(self, key) < np.inf)
@@ -71,6 +77,7 @@ class LabelRule:
         self._require("window", "at least 2 bars", self.window >= 2)
         self._require("unit", ", ".join(get_args(WidthUnit)), self.unit in get_args(WidthUnit))
         self._require("tie", ", ".join(get_args(Tie)), self.tie in get_args(Tie))
+        self._require("entries", ", ".join(get_args(Entries)), self.entries in get_args(Entries))
 
     def _require(self, key: str, allowed: str, fits: bool) -> None:
         if not fits:
@@ -132,7 +139,7 @@ class LabelRule:
         Args:
             schema: type of each column that is kept.
         """
-        return hash_json({"rule": asdict(self), "code": _code_version(), "schema": dict(schema)})
+        return hash_json({"rule": vars(self), "code": _code_version(), "schema": dict(schema)})
 
 
 @cache

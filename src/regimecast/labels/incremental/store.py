@@ -7,6 +7,8 @@ disk and the state is not: what a power cut does to it is found, and the segment
 """
 
 import hashlib
+import json
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,11 +18,14 @@ from typing import Any
 import filelock
 
 from regimecast.core.errors import DataError
-from regimecast.core.files import atomic_path, read_json, write_json
+from regimecast.core.files import atomic_path, read_json, write_text
 from regimecast.core.hashing import hash_json
 from regimecast.labels.incremental.rows import Rows
 
-__all__ = ["DamageError", "LabelStore", "Segment", "State"]
+__all__ = ["FORMAT", "DamageError", "FormatError", "LabelStore", "Segment", "State"]
+
+FORMAT = 2
+"""Version of the files' layout. 1 had no version, and labelled every bar."""
 
 _STATE = "state.json"
 _LOCK = "lock"
@@ -28,6 +33,10 @@ _LOCK = "lock"
 
 class DamageError(DataError):
     """A file is not what was written: missing, cut short or changed."""
+
+
+class FormatError(DamageError):
+    """The files have an older layout; their bars can be read and are labelled anew."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +126,8 @@ class LabelStore:
         """The state, None where there is none yet.
 
         Raises:
-            DamageError: it is not what was written.
+            DamageError: it is not what was written, or has an older layout (`FormatError`).
+            DataError: it has a newer layout.
         """
         path = self.folder / _STATE
         try:
@@ -125,13 +135,14 @@ class LabelStore:
             checksum = content.pop("sha256")
             if checksum != hash_json(content):
                 raise DamageError(f"{path} does not have the content that it was written with")
+            _check_format(path, content.pop("format", 1))
             segments = tuple(Segment(**segment) for segment in content.pop("segments"))
             return State(**content, segments=segments)
         except FileNotFoundError:
             return None
+        except DataError:
+            raise
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            if isinstance(error, DamageError):
-                raise
             raise DamageError(f"{path} cannot be read: {error}") from error
 
     def read(self, segments: Sequence[Segment]) -> Rows:
@@ -162,9 +173,8 @@ class LabelStore:
         sound: list[Segment] = []
         damaged: list[Segment] = []
         for segment in state.segments:
-            path = self.folder / segment.name
             try:
-                facts = path.stat()
+                facts = os.stat(f"{self.folder}/{segment.name}")  # noqa: PTH116  # many, each update
                 if thorough or (facts.st_size, facts.st_mtime_ns) != (
                     segment.size,
                     segment.mtime_ns,
@@ -173,7 +183,8 @@ class LabelStore:
             except (DamageError, FileNotFoundError):
                 damaged.append(segment)
                 continue
-            sound.append(replace(segment, mtime_ns=facts.st_mtime_ns))
+            same = facts.st_mtime_ns == segment.mtime_ns
+            sound.append(segment if same else replace(segment, mtime_ns=facts.st_mtime_ns))
         return (state if damaged else replace(state, segments=tuple(sound))), tuple(damaged)
 
     def found(self, config_hash: str) -> tuple[list[Rows], bool]:
@@ -209,10 +220,26 @@ class LabelStore:
 
     def commit(self, state: State) -> None:
         """Replaces the state, and then deletes the files that it does not name."""
-        content = {**vars(state), "segments": [vars(segment) for segment in state.segments]}
-        write_json(self.folder / _STATE, {**content, "sha256": hash_json(content)}, synced=False)
+        content: dict[str, Any] = {
+            "format": FORMAT,
+            **vars(state),
+            "segments": [vars(segment) for segment in state.segments],
+        }
+        # Without indents, which cost more than all else here.
+        text = json.dumps({**content, "sha256": hash_json(content)}, ensure_ascii=False)
+        write_text(self.folder / _STATE, f"{text}\n", synced=False)
         named = {segment.name for segment in state.segments}
-        for path in self.folder.iterdir():
-            left_behind = path.name.startswith(".") and path.suffix in (".parquet", ".json")
-            if left_behind or (path.name.startswith("segment-") and path.name not in named):
-                path.unlink(missing_ok=True)
+        for name in os.listdir(self.folder):  # noqa: PTH208  # names are all that is wanted
+            left_behind = name.startswith(".") and name.endswith((".parquet", ".json"))
+            if left_behind or (name.startswith("segment-") and name not in named):
+                (self.folder / name).unlink(missing_ok=True)
+
+
+def _check_format(path: Path, found: int) -> None:
+    if found > FORMAT:
+        raise DataError(
+            f"{path} has format {found}, made by a newer version of this package; this one reads "
+            f"{FORMAT}. Use that version, or another folder"
+        )
+    if found < FORMAT:
+        raise FormatError(f"{path} has format {found}; this version writes {FORMAT}")

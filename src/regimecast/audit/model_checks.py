@@ -1,0 +1,42 @@
+"""Checks that need a trained model, all on one brief training."""
+
+from regimecast.audit.autograd import gradient_checks
+from regimecast.audit.canaries import canary_checks
+from regimecast.audit.fills import fill_checks
+from regimecast.audit.findings import Check, NotAudited
+from regimecast.audit.ledger import Ledger
+from regimecast.audit.perturbation import Kind
+from regimecast.audit.predictions import EPOCHS, prediction_checks
+from regimecast.audit.rehearsal import model_component, rehearse
+from regimecast.audit.subject import Subject
+
+__all__ = ["MODEL_CHECKS", "ModelCheck"]
+
+_CUTS = 2
+
+
+class ModelCheck:
+    """What a model learns and forecasts, and what its forecasts earn, on the first fold."""
+
+    name = "model"
+
+    def run(self, subject: Subject) -> tuple[list[Check], list[NotAudited]]:
+        """Weights, forecasts, gradients, fills and canaries of the config's model."""
+        ledger = Ledger(self.name)
+        found: list[Check | NotAudited] = []
+        fold = subject.folds[0]
+        with ledger.attempt(model_component(subject.parts), fold.train_interval.end, Kind.NOISE):
+            trained = rehearse(subject.parts, subject.market, fold, epochs=EPOCHS)
+            found += prediction_checks(subject, trained, fold, cuts=_CUTS)
+            found += gradient_checks(subject, trained, fold)
+            found += fill_checks(subject, trained, fold, cuts=_CUTS)
+            found += canary_checks(subject, trained, fold)
+        if len(subject.folds) > 1:
+            why = "a model is trained on the first alone; splits and scalers are checked in others"
+            found.append(NotAudited(f"models of {len(subject.folds) - 1} later folds", why))
+        checks = [item for item in found if isinstance(item, Check)]
+        return [*ledger.checks(), *checks], [i for i in found if isinstance(i, NotAudited)]
+
+
+MODEL_CHECKS = (ModelCheck(),)
+"""Every check that trains a model; they follow those of the market."""

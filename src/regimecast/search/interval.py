@@ -1,0 +1,35 @@
+"""The bars that a search may read."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from regimecast.core.types import Interval
+from regimecast.data.market import MarketData
+from regimecast.splits.base import Splitter
+
+__all__ = ["training_interval"]
+
+
+def training_interval(splitter: Splitter, market: MarketData, *, horizon: int) -> Interval:
+    """Training interval of the first fold, were every label to reach its longest deadline.
+
+    The interval follows from the times of bars alone and not from their prices, so that what comes
+    after it cannot move its end. Later folds train on more, and test later.
+
+    Args:
+        splitter: what divides the samples.
+        market: bars, features and target as configured.
+        horizon: the longest deadline of the search, in bars.
+
+    Raises:
+        DataError: a part of the fold would be empty.
+        LeakageError: the split's purge is shorter than the deadline.
+    """
+    horizon = max(horizon, market.target_rule.label_bars)
+    splitter.check(label_bars=horizon)
+    samples = market.samples(complete=True)
+    samples = samples.take(np.flatnonzero(samples.row + horizon <= market.last_row[samples.row]))
+    deadline = samples.row + horizon
+    samples = replace(samples, end=market.bars.time[deadline], end_row=deadline)
+    return splitter.split(samples)[0].train_interval
