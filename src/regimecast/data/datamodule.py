@@ -6,7 +6,7 @@ boosters.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Literal, get_args
 
@@ -22,9 +22,9 @@ from regimecast.core.seeding import derive_seed
 from regimecast.core.types import DataSpec, Outcomes, Samples, Task
 from regimecast.data.dataset import TimeSeriesDataset
 from regimecast.data.dealing import DealtBatches
+from regimecast.data.fitted import Fitted
 from regimecast.data.market import MarketData
-from regimecast.data.panel import Role
-from regimecast.data.scaling import AssetScaler, FeatureScaler
+from regimecast.data.scaling import FeatureScaler
 from regimecast.data.shuffling import Shuffle, ShuffledTimes
 from regimecast.data.windows import WindowSource
 from regimecast.labels.base import TargetSeries
@@ -43,18 +43,6 @@ _DRAWING, _SHUFFLING = 1, 2  # what a fold needs chance for, each with a stream 
 def _identity(batch: Any) -> Any:
     """The dataset gathers whole batches, so there is nothing to collate."""
     return batch
-
-
-@dataclass(frozen=True, eq=False)
-class _Fitted:
-    """What was learnt on the training interval."""
-
-    scaler: FeatureScaler
-    scheduled: FeatureScaler
-    static: FeatureScaler
-    target: AssetScaler | None
-    """Of a target that is standardised."""
-    regime: RegimeLabeller
 
 
 class FinancialDataModule(LightningDataModule):
@@ -91,7 +79,7 @@ class FinancialDataModule(LightningDataModule):
         clip: float,
         seed: int,
         shuffle: Shuffle = "windows",
-        fitted: _Fitted | None = None,
+        fitted: Fitted | None = None,
     ) -> None:
         super().__init__()
         self.market = market
@@ -231,35 +219,15 @@ class FinancialDataModule(LightningDataModule):
 
     def state(self) -> dict[str, Any]:
         """What was fitted on the training interval, as plain values."""
-        state: dict[str, Any] = {
-            "scaler": self.scaler.to_json(),
-            "regime": self._fitted.regime.state(),
-        }
-        if self._fitted.target is not None:
-            state["target"] = self._fitted.target.to_json()
-        return state
+        return self._fitted.state()
 
     @cached_property
-    def _fitted(self) -> _Fitted:
+    def _fitted(self) -> Fitted:
         if self._given is not None:
             return self._given
-        interval = self.fold.train_interval
-        market = self.market
-        known = self.spec.known
-        given = sum(column.role is Role.STATIC for column in market.bars.columns)
-        channels = (
-            (market.past[:, 1:], self.spec.past[1:]),
-            (market.scheduled, known[len(known) - market.scheduled.shape[1] :]),
-            (market.static[market.bars.asset_of_row, :given], self.spec.static[:given]),
+        return Fitted.on(
+            self.market, self.fold.train_interval, regime=self._regime, clip=self._clip
         )
-        scaler, scheduled, static = (
-            FeatureScaler.fit(values, market.bars.time, names, interval=interval, clip=self._clip)
-            for values, names in channels
-        )
-        target = None
-        if market.target.standardised:
-            target = AssetScaler.fit(market.target.series, market.bars, interval=interval)
-        return _Fitted(scaler, scheduled, static, target, self._regime.fit(market.bars, interval))
 
     @property
     def _target(self) -> TargetSeries:
