@@ -1,16 +1,13 @@
 """Barriers for every asset of a panel, fitted on the training interval alone."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from inspect import signature
-from typing import Any
 
 import numpy as np
 
-from regimecast.core.errors import ConfigError, DataError, did_you_mean
+from regimecast.core.errors import ConfigError, DataError
 from regimecast.core.types import Interval
-from regimecast.core.values import fitting
 from regimecast.data.panel import Panel
 from regimecast.evaluation.costs import CostModel
 from regimecast.labels.barrier_setting import BarrierSetting
@@ -106,26 +103,6 @@ class BarrierSearch:
         for key, least in (("population", 2), ("generations", 1), ("patience", 1)):
             if getattr(self, key) < least:
                 raise ConfigError(f"search.{key}={getattr(self, key)}; allowed: {least} or more")
-
-    @classmethod
-    def of(cls, config: Mapping[str, Any]) -> "BarrierSearch":
-        """Search of the values in a config.
-
-        Raises:
-            ConfigError: a key is unknown or missing, or a value is of another type or out of range.
-        """
-        taken = signature(cls).parameters
-        for key in config:
-            if key not in taken:
-                raise ConfigError(
-                    f"search has no key {key!r}.{did_you_mean(key, taken)} "
-                    f"Allowed: {', '.join(taken)}"
-                )
-        if missing := [key for key in taken if key not in config]:
-            raise ConfigError(f"search needs {', '.join(missing)}")
-        return cls(
-            **{key: fitting(f"search.{key}", config[key], taken[key].annotation) for key in taken}
-        )
 
     @property
     def bounds(self) -> Bounds:

@@ -14,6 +14,7 @@ from regimecast.assembly import Assembly
 from regimecast.core.compose import composed
 from regimecast.core.errors import ConfigError
 from regimecast.core.files import write_text
+from regimecast.core.parts import settings
 from regimecast.data.cleaning import clean
 from regimecast.labels.barrier_target import TripleBarrier
 from regimecast.search.barriers import BarrierSearch, SearchResult
@@ -63,7 +64,8 @@ def find_barriers(
     """
     check_output(output)
     config = composed([*_CLASSES, *overrides], config_dir=config_dir)
-    search = BarrierSearch.of(config.pop("search"))
+    search = settings(BarrierSearch, "search", config)
+    del config["search"]
     parts = Assembly.from_config(config, trains=False)
     if not isinstance(parts.target, TripleBarrier):
         raise ConfigError(

@@ -34,9 +34,8 @@ _log = logging.getLogger(__name__)
 class Barriers(Stage):
     """The best setting of each asset, by the search of ``regimecast barriers``.
 
-    The labels as configured say which bars train in the first fold, and only those are read. There
-    is nothing to search for another target, for barriers that were fitted already, or with
-    ``search=null``.
+    Only bars of the first fold's training part are read, whatever their labels. There is nothing
+    to search for another target, for barriers that were fitted already, or with ``search=null``.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("clean", "features", "label")
@@ -52,7 +51,7 @@ class Barriers(Stage):
         self._target = component(TargetRegistry, "target", config)
         self._search: BarrierSearch | None = None
         if not (why := self._nothing_to_search()):
-            self._search = BarrierSearch.of(config["search"])
+            self._search = settings(BarrierSearch, "search", config)
             # The longest deadline that may be found has to fit the purge: known before the search.
             self._splitter.check(label_bars=self._search.horizon[1])
         self._why_not = why
