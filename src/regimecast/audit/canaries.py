@@ -59,7 +59,7 @@ _EPOCHS = (2, 6, 24)
 """Epochs that a network is given, anew each time; more only where it has not learned by then."""
 _SAMPLES = 2048
 """Samples that a model learns the answer from, at most."""
-_SECONDS = 15.0
+_SECONDS = 10.0
 """Time that it is given for all of them."""
 
 
@@ -158,8 +158,8 @@ def _learns_oracle(
         without = _skill_of(trained, step).correlation
         market = with_oracle(subject.market, step, alone=True)
         least = max(without + _WAY * (1 - without), _LEAST)
-        taught, in_time = _teach(subject, market, fold, step, least, isinstance(model, NeuralModel))
-        skill = _skill_of(taught, step)
+        network = isinstance(model, NeuralModel)
+        taught, skill, in_time = _teach(subject, market, fold, step, least, network)
         if not skill.correlation >= least and _is_deaf(subject, taught, fold):
             where = Where.nowhere(_first_test(subject, fold), _ORACLE)
             detail = "the forecast is the same to the bit with other answers among the inputs"
@@ -175,25 +175,19 @@ def _learns_oracle(
 
 
 def _teach(
-    subject: Subject,
-    market: MarketData,
-    fold: Fold,
-    step: int,
-    least: float,
-    network: bool,
-) -> tuple[Rehearsal, bool]:
-    """The model that was trained on the oracle, and whether it had all the time it needs."""
-    if not network:
-        return rehearse(subject.parts, market, fold, epochs=1, samples=_SAMPLES), True
-    end = perf_counter() + _SECONDS
-    left = _SECONDS
-    for epochs in _EPOCHS:
-        parts = taught_fast(subject.parts, seconds=left)
+    subject: Subject, market: MarketData, fold: Fold, step: int, least: float, network: bool
+) -> tuple[Rehearsal, _Skill, bool]:
+    """The model trained on the oracle, what it learned, and whether it had time enough."""
+    parts, stop = subject.parts, perf_counter() + _SECONDS
+    for epochs in _EPOCHS if network else _EPOCHS[:1]:
+        if network:
+            parts = taught_fast(subject.parts, seconds=max(stop - perf_counter(), 0.1))
         taught = rehearse(parts, market, fold, epochs=epochs, samples=_SAMPLES)
-        left = end - perf_counter()
-        if left <= 0 or _skill_of(taught, step).correlation >= least:
+        skill = _skill_of(taught, step)
+        late = network and perf_counter() >= stop
+        if late or skill.correlation >= least:
             break
-    return taught, left > 0
+    return taught, skill, not late
 
 
 def _is_deaf(subject: Subject, taught: Rehearsal, fold: Fold) -> bool:

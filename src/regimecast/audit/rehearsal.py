@@ -38,7 +38,7 @@ _FEW, _VALIDATION = 512, 256
 _SMALL_BATCH = 32
 """Windows of a step that is to teach fast: many steps for the same work."""
 _FAST = {"_target_": "torch.optim.AdamW", "_partial_": True, "lr": 3e-3, "weight_decay": 0.0}
-_NEAR = 200
+_NEAR = 128
 """Windows on each side of a cut whose forecasts are compared."""
 
 
