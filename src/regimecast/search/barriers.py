@@ -1,12 +1,14 @@
 """Barriers for every asset of a panel, fitted on the training interval alone."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from regimecast.core.errors import ConfigError, DataError
+from regimecast.core.parts import settings
 from regimecast.core.types import Interval
 from regimecast.data.panel import Panel
 from regimecast.evaluation.costs import CostModel
@@ -19,6 +21,7 @@ __all__ = ["AssetBarriers", "BarrierSearch", "SearchResult"]
 
 _log = logging.getLogger(__name__)
 
+_PAIRS = {"width": "numbers", "horizon": "whole numbers"}
 _DEADLINES = 20
 """Deadlines that an asset has to be long, or its shares of classes are chance."""
 
@@ -41,6 +44,11 @@ class AssetBarriers:
     def front(self) -> tuple[Candidate, ...]:
         """Candidates that no other one beats in both goals, the most balanced first."""
         return front(self.candidates)
+
+    @property
+    def improved(self) -> bool:
+        """Whether another setting than the default was chosen."""
+        return self.chosen is not None and self.chosen.setting != self.default.setting
 
 
 @dataclass(frozen=True)
@@ -88,7 +96,7 @@ class BarrierSearch:
     mutation: float
 
     def __post_init__(self) -> None:
-        for key in ("width", "horizon"):
+        for key in _PAIRS:
             values = getattr(self, key)
             if len(values) != 2 or not 0 < values[0] <= values[1] < np.inf:
                 raise ConfigError(
@@ -103,6 +111,24 @@ class BarrierSearch:
         for key, least in (("population", 2), ("generations", 1), ("patience", 1)):
             if getattr(self, key) < least:
                 raise ConfigError(f"search.{key}={getattr(self, key)}; allowed: {least} or more")
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "BarrierSearch":
+        """The search of the config's group `search`.
+
+        Raises:
+            ConfigError: there is no such group, or a key or a value in it is wrong.
+        """
+        given = config.get("search")
+        if given is None:
+            raise ConfigError(
+                "barriers needs the group search, which is null; leave out search=null and "
+                "~labels/search"
+            )
+        for key, kind in _PAIRS.items():
+            if isinstance(given, Mapping) and not isinstance(given.get(key, []), list):
+                raise ConfigError(f"search.{key}={given[key]} must be two {kind}, [least, most]")
+        return settings(cls, "search", config)
 
     @property
     def bounds(self) -> Bounds:

@@ -51,7 +51,7 @@ class Barriers(Stage):
         self._target = component(TargetRegistry, "target", config)
         self._search: BarrierSearch | None = None
         if not (why := self._nothing_to_search()):
-            self._search = settings(BarrierSearch, "search", config)
+            self._search = BarrierSearch.from_config(config)
             # The longest deadline that may be found has to fit the purge: known before the search.
             self._splitter.check(label_bars=self._search.horizon[1])
         self._why_not = why
@@ -109,10 +109,10 @@ class Barriers(Stage):
             },
         )
         write_table(folder / "candidates.parquet", _candidates(result))
-        found = len(target["assets"])
+        found = sum(one.improved for one in result.assets)
         return (
             f"{result.trials:,} settings judged on bars up to {str(interval.end)[:10]}; new ones "
-            f"for {found} asset{'s' if found > 1 else ''}"
+            f"for {found} asset{'' if found == 1 else 's'}"
         )
 
     def _nothing_to_search(self) -> str:

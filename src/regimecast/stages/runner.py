@@ -13,7 +13,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from regimecast.core.errors import ConfigError, DataError, did_you_mean
-from regimecast.core.files import read_json, write_json
+from regimecast.core.files import check_writable_folder, read_json, write_json
 from regimecast.core.stopping import stop_if_asked
 from regimecast.stages.base import Inputs, Stage, StageRegistry, ordered, values_at
 from regimecast.stages.keys import StageKey, code_hash
@@ -66,7 +66,7 @@ def run_pipeline(
     Raises:
         ConfigError: the config cannot be used, and nothing has run; or there is no such stage, or
             one before `first` is not up to date; or another process works in the folder, or
-            somebody else's files are in it.
+            somebody else's files are in it, or it cannot be written to.
         LeakageError: a label would reach across the border of a split.
         DataError: the data cannot be used, or ``manifest.json`` is damaged.
     """
@@ -282,6 +282,7 @@ def _written_by(name: str, place: Path) -> bool:
 @contextmanager
 def _only_one(folder: Path) -> Iterator[None]:
     """The folder for this process alone; the system lets go of it whatever ends the process."""
+    check_writable_folder(folder, "--folder")
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock")
     try:
