@@ -1,7 +1,9 @@
 """Fixtures shared by every test."""
 
+import logging
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 # Workers run side by side: one thread each, or they fight for the cores. Set before torch loads.
@@ -14,6 +16,15 @@ import pytest
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def quiet_process() -> Iterator[None]:
+    """A command sets up its process's log; after a test it is pytest's again."""
+    logger = logging.getLogger("regimecast")
+    before = (list(logger.handlers), logger.level, logger.propagate)
+    yield
+    logger.handlers[:], logger.level, logger.propagate = before
 
 
 @pytest.fixture(scope="session")

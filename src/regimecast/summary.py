@@ -1,5 +1,6 @@
 """What the command line shows: tables of runs, studies, models and features."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from regimecast.core.errors import DataError, RegimecastError
+from regimecast.core.errors import ConfigError, DataError, RegimecastError
 from regimecast.core.terminal import console
 from regimecast.core.types import Task
 from regimecast.evaluation.leaderboard import Leaderboard
@@ -152,7 +153,15 @@ def show_features(chosen: str | None = None) -> None:
     from regimecast.experiment import compose
     from regimecast.features.pipeline import FeaturePipeline
 
-    config = compose() if chosen is None else compose(f"features={chosen}")
+    if chosen is None:
+        config = compose()
+    elif re.fullmatch(r"\[?\w+(\s*,\s*\w+)*\]?", chosen):
+        config = compose(f"features=[{chosen.strip('[]')}]")
+    else:
+        raise ConfigError(
+            f"--set {chosen!r}; allowed: core, standard, full, a family, or several of them with "
+            "commas between"
+        )
     pipeline = FeaturePipeline(config["features"], missing=config["missing_features"])
     frame = pipeline.table()
     frame["version"] = frame["version"].str[:8]

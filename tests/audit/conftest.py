@@ -1,12 +1,15 @@
 """A small market, and components that are registered for one test only."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from regimecast.assembly import Assembly
+from regimecast.audit.engine import audit
+from regimecast.audit.findings import AuditReport
 from regimecast.core.compose import composed
 from regimecast.core.registry import Registry
 from regimecast.data.panel import Column, Role
@@ -24,14 +27,22 @@ OVERRIDES = (
 class MarketSource(Source):
     """Two assets of random walks, with gaps of their own, a volatility index and earnings.
 
-    `earnings` of a quarter is printed on its first bar and restated on its last.
+    `earnings` is another number on every bar. `delisting`, declared as known ahead, counts the bars
+    that the asset has left.
     """
 
     def __init__(
-        self, *, seed: int, bars: int, frequency: str, vix_lag: int, statics: Mapping[str, float]
+        self,
+        *,
+        seed: int,
+        bars: int,
+        frequency: str,
+        vix_lag: int,
+        statics: Mapping[str, float],
+        delisting: bool,
     ) -> None:
         self._seed, self._bars, self._frequency = seed, bars, frequency
-        self._vix_lag, self._statics = vix_lag, statics
+        self._vix_lag, self._statics, self._delisting = vix_lag, statics, delisting
 
     def load(self) -> RawBars:
         chance = np.random.default_rng(self._seed)
@@ -55,6 +66,7 @@ class MarketSource(Source):
                         "volume": np.exp(chance.normal(10, 0.4, n)),
                         "vix": np.exp(chance.normal(3, 0.2, n)),
                         "earnings": np.round(chance.normal(5, 1, n), 2),
+                        **({"delisting": np.arange(n)[::-1]} if self._delisting else {}),
                         **{name: value + number for name, value in self._statics.items()},
                     }
                 )
@@ -66,6 +78,7 @@ class MarketSource(Source):
                 *(Column(name, Role.TARGET_SOURCE) for name in names),
                 Column("vix", Role.REFERENCE, self._vix_lag),
                 Column("earnings", Role.REFERENCE),
+                *([Column("delisting", Role.KNOWN)] if self._delisting else []),
                 *(Column(name, Role.STATIC) for name in self._statics),
             ),
             frequency=self._frequency,
@@ -97,7 +110,37 @@ def config(plant: Plant) -> Callable[..., dict[str, Any]]:
 
     def make(overrides: Sequence[str] = (), **source: Any) -> dict[str, Any]:
         values = composed([*OVERRIDES, *overrides])
-        data = {"seed": 1, "bars": 800, "frequency": "1D", "vix_lag": 1, "statics": {}}
+        data = {"seed": 1, "bars": 800, "frequency": "1D", "vix_lag": 1}
+        data |= {"statics": {}, "delisting": False}
         return {**values, "data": {"name": name, **data, **source}}
 
     return make
+
+
+def run(config: dict[str, Any], *, parts: Assembly | None = None) -> AuditReport:
+    return audit(config, cuts=2, seed=5, parts=parts)
+
+
+def assert_found(
+    report: AuditReport,
+    component: str,
+    outputs: Set[str],
+    *,
+    by: Set[str],
+    also: Set[str] = frozenset(),
+) -> None:
+    """The component is found by its right outputs, first row and cut; nothing that is clean is.
+
+    `by` holds all that may have given it away, `also` the components that its output flows into.
+    """
+    assert not report.clean
+    found = report.of(component)
+    assert {f.output for f in found} == set(outputs), [str(f) for f in report.findings]
+    assert {f.component for f in report.findings} <= {component, *also}
+    for finding in found:
+        assert finding.perturbation in by, finding
+        assert finding.asset in ("AAA", "BBB")
+        assert finding.time <= finding.cut or finding.perturbation.startswith("fold")
+        assert finding.count >= 1
+        assert finding.detail
+    assert not [f for f in report.failures if not f.refused], report.failures

@@ -20,7 +20,7 @@ from regimecast.core.compose import composed
 from regimecast.core.errors import DataError
 
 SYNTHETIC = (
-    "data=synthetic", "data.assets=3", "data.bars=1500", "window.context_length=8", "model=naive",
+    "data=synthetic", "data.assets=2", "data.bars=1300", "window.context_length=8", "model=naive",
     "tracker=csv",
 )  # fmt: skip
 VARIANTS = {

@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from regimecast.assembly import Assembly
+from regimecast.audit import canaries as canary_module
 from regimecast.audit.autograd import gradient_checks
 from regimecast.audit.canaries import canary_checks
 from regimecast.audit.engine import audit
 from regimecast.audit.fills import fill_checks
-from regimecast.audit.findings import AuditReport, Check, Finding
+from regimecast.audit.findings import AuditReport, Check, Finding, NotAudited
 from regimecast.audit.fold_checks import TrainingCheck
 from regimecast.audit.model_checks import MODEL_CHECKS
 from regimecast.audit.predictions import prediction_checks
@@ -68,6 +70,16 @@ def test_a_model_that_reads_the_test_part_is_found(model, config: Config, plant:
         assert "forecast" in finding.output
         assert finding.asset in ("AAA", "BBB")
         assert finding.count >= 1
+
+
+def test_13_a_choice_among_a_few_states_is_found_by_one_of_three_futures(
+    config: Config, plant: Plant
+) -> None:
+    found = findings(predictions(with_model(config, plant, models.PenaltyOnTest)))
+    fitted = [f for f in found if f.output == "forecast after training"]
+    # Of this market's futures, noise leads to the penalty that the test part leads to.
+    assert [f.perturbation for f in fitted] == ["duplicated block"]
+    assert len(found) == 1
 
 
 @pytest.mark.parametrize("model", [models.Ridge, models.Encoded, models.Conformal, models.Linear])
@@ -199,7 +211,7 @@ def canaries(config: dict[str, Any], seed: int = 3) -> list[Any]:
 
 def test_canaries_are_quiet_on_clean_parts(config: Config, plant: Plant) -> None:
     made = with_model(config, plant, models.Ridge)
-    for seed in range(8):
+    for seed in range(5):
         checks = canaries(made, seed)
         assert not findings(checks)
         assert {c.component for c in checks} == {"pipeline", "model/planted_ridge"}
@@ -215,7 +227,26 @@ def test_a_feature_of_tomorrow_forecasts_shuffled_bars(config: Config, plant: Pl
 def test_a_model_that_cannot_learn_the_answer_is_reported(config: Config, plant: Plant) -> None:
     found = findings(canaries(with_model(config, plant, models.Deaf)))
     assert {f.component for f in found} == {"model/planted_deaf"}
-    assert "too short" in found[0].detail
+    assert "same to the bit" in found[0].detail
+
+
+@pytest.mark.parametrize("deaf", [False, True])
+def test_a_network_that_time_runs_out_for_is_slow_or_deaf(
+    deaf: bool, config: Config, plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow(models.Linear):
+        def predict(self, data: Any, split: str) -> Any:
+            with torch.no_grad():
+                for weight in self.network.parameters():
+                    weight *= 0.0 if deaf else -1.0
+            return super().predict(data, split)
+
+    monkeypatch.setattr(canary_module, "_SECONDS", 0.0)
+    checks = canaries(with_model(config, plant, Slow))
+    reported = {f.component for f in findings(checks)}
+    assert reported == ({"model/planted_slow"} if deaf else set())
+    left_out = [note.why for note in checks if isinstance(note, NotAudited)]
+    assert any("had not learned" in why for why in left_out) is not deaf
 
 
 def test_all_model_checks_are_clean_on_a_network(config: Config, plant: Plant) -> None:

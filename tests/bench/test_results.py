@@ -43,7 +43,7 @@ def test_a_limit_is_one_value_for_all_repetitions():
         (Sample("a", (0.0123,)), "12.3 ms"),
         (Sample("a", (12.0,)), "12 s"),
         (Sample("a", (3e-9,)), "3 ns"),
-        (Sample("a", (0.2,)).per_bar(1000), "200 µs/bar"),
+        (Sample("a", (0.2,)).per("bar", 1000), "200 µs/bar"),
         (Sample("a", (3.0 * 2**20,), "B"), "3 MiB"),
     ],
 )

@@ -1,11 +1,19 @@
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from regimecast.core.files import atomic_path, read_json, write_json
+from regimecast.core.errors import ConfigError
+from regimecast.core.files import (
+    atomic_path,
+    check_writable,
+    check_writable_folder,
+    read_json,
+    write_json,
+)
 from regimecast.core.hashing import hash_array, hash_arrays, hash_file, hash_json
 
 
@@ -38,6 +46,34 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
         write_json(path, [2])
     assert read_json(path) == [1]
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_can_be_written_is_known_before(tmp_path: Path):
+    (tmp_path / "file").touch()
+    check_writable(tmp_path / "new" / "deeper" / "a.yaml", "--output")
+    check_writable(tmp_path / "file", "--output")
+    check_writable_folder(tmp_path / "new", "--folder")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("check", "path", "message"),
+    [
+        (check_writable, "", "^--output .* is a folder; name a file"),
+        (check_writable, "file/a.yaml", "^--output .*a.yaml cannot be .*/file is a file"),
+        (check_writable, "/proc/none/a.yaml", "--output /proc.*no file can be made in /proc"),
+        (check_writable, "gone/a.yaml", "no file can be made in .*gone"),
+        (check_writable_folder, "file", "^--output .*file cannot be .* it is a file"),
+        (check_writable_folder, "/proc/none", "--output /proc/none cannot be written to"),
+    ],
+)
+def test_what_cannot_be_written_is_said(
+    tmp_path: Path, check: Callable[[Path, str], None], path: str, message: str
+):
+    (tmp_path / "file").touch()
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(ConfigError, match=message):
+        check(tmp_path / path, "--output")
 
 
 def test_hashes_tell_dtype_shape_and_order_apart(tmp_path: Path):

@@ -1,6 +1,5 @@
 """Fixtures of the end-to-end tests: an empty working folder, and the command line in it."""
 
-import logging
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,12 +13,9 @@ from tests.tracking.wandb_log import end_service
 
 
 @pytest.fixture(autouse=True)
-def quiet_process() -> Iterator[None]:
-    """Whoever owns the process sets up its log; after a test it is pytest again."""
-    logger = logging.getLogger("regimecast")
-    before = (list(logger.handlers), logger.level, logger.propagate)
+def no_service() -> Iterator[None]:
+    """W&B's service of one test does not serve the next."""
     yield
-    logger.handlers[:], logger.level, logger.propagate = before[0], before[1], before[2]
     end_service()
 
 

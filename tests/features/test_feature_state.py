@@ -42,8 +42,8 @@ def after(panel, time):
 
 def test_a_state_comes_back_as_it_was_saved(pipeline, panel, tmp_path):
     _, state = pipeline.update(None, panel)
-    state.save(tmp_path)
-    found = FeatureState.load(tmp_path)
+    state.save(str(tmp_path))
+    found = FeatureState.load(str(tmp_path))
     assert found.version == state.version == pipeline.version
     assert found.bars.content_hash == state.bars.content_hash
     np.testing.assert_array_equal(found.dropped, state.dropped)

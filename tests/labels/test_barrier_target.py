@@ -142,7 +142,10 @@ SETTING = {"horizon": 3, "upper": 1.0, "lower": 0.5}
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({**SETTING, "horizon": 0}, r"assets\.A1\.horizon=0; allowed: at least 1"),
+        (
+            {**SETTING, "horizon": 0},
+            r"assets\.A1\.horizon=0; allowed: a whole number of bars, at least 1",
+        ),
         ({**SETTING, "horizon": 2.5}, r"assets\.A1\.horizon=2\.5; allowed: a whole"),
         ({**SETTING, "upper": 0}, r"assets\.A1\.upper=0\.0; allowed: above 0"),
         ({**SETTING, "lower": float("nan")}, r"assets\.A1\.lower=nan"),

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regimecast.core.errors import ConfigError, DataError
-from regimecast.labels.barriers import triple_barrier
+from regimecast.labels.barriers import barrier_labels, triple_barrier
 from regimecast.labels.base import INCOMPLETE
 
 
@@ -48,7 +48,7 @@ def test_equals_plain_python(length, far, seed, horizon, cost_bps, tie, ranges):
     high = close * (1 + rng.exponential(0.01, length)) if ranges else None
     low = close * (1 - rng.uniform(0, 0.03, length)) if ranges else None
     upper, lower = far * rng.uniform(0.005, 0.06, (2, length))
-    labels = triple_barrier(
+    labels = barrier_labels(
         close, high, low, upper=upper, lower=lower, horizon=horizon, cost_bps=cost_bps, tie=tie
     )
     label, leave, ret = reference(close, high, low, upper, lower, horizon, cost_bps / 1e4, tie)
@@ -63,7 +63,7 @@ def test_equals_plain_python(length, far, seed, horizon, cost_bps, tie, ranges):
 def test_labels_known_by_a_bar_do_not_change_afterwards(seed, cut):
     close = 100 * np.exp(np.cumsum(np.random.default_rng(seed).normal(0, 0.01, 200)))
     whole = triple_barrier(close, None, None, upper=0.03, lower=0.02, horizon=20)
-    until = triple_barrier(close[:cut], None, None, upper=0.03, lower=0.02, horizon=20)
+    until = barrier_labels(close[:cut], None, None, upper=0.03, lower=0.02, horizon=20)
     known = (whole.exit >= 0) & (whole.exit < cut)
     np.testing.assert_array_equal(until.label != INCOMPLETE, known[:cut])
     for mine, other in (

@@ -65,7 +65,7 @@ def test_one_threshold_is_the_same_everywhere():
         (np.array([1.0, 0.0]), 0.1, "close=0.0 at bar 1"),
         (np.ones(3), 0.0, "threshold=0.0"),
         (np.ones(3), np.array([0.1, -0.1, 0.1]), "threshold=-0.1 at bar 1"),
-        (np.ones(3), np.full(2, 0.1), "threshold has 2 values; allowed: one, or 3"),
+        (np.ones(3), np.full(2, 0.1), "threshold has 2 values; allowed: one number, or 3"),
     ],
 )
 def test_wrong_input_is_named(close, threshold, message):

@@ -82,7 +82,7 @@ def test_entries_in_any_order_and_a_horizon_beyond_everything():
     ("close", "horizons", "entries", "error", "message"),
     [
         (np.ones(5), [], None, ConfigError, r"horizons=\[\]"),
-        (np.ones(5), [1, 3], None, ConfigError, r"horizons=\[1, 3\]"),
+        (np.ones(5), [1, 3], None, ConfigError, r"horizons\[0\]=1; allowed"),
         (np.array([1.0, np.inf, 1.0]), [2], None, DataError, "close=inf at bar 1"),
         (np.ones(5), [2], np.array([5]), DataError, "entries reach from 5 to 5; bars: 5"),
     ],

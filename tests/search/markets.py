@@ -4,6 +4,7 @@ import numpy as np
 import yaml
 
 from regimecast.core.config import config_folder
+from regimecast.core.parts import settings
 from regimecast.data.panel import Column, Panel, Role
 from regimecast.labels.barrier_target import TripleBarrier
 from regimecast.labels.base import TargetRegistry
@@ -37,4 +38,5 @@ def search(**changes: object) -> BarrierSearch:
     """The packaged profile, smaller."""
     path = config_folder() / "labels" / "search" / "barriers.yaml"
     small = {"population": 16, "generations": 12, "horizon": [2, 20]}
-    return BarrierSearch.of({**yaml.safe_load(path.read_text()), **small, **changes})
+    values = {**yaml.safe_load(path.read_text()), **small, **changes}
+    return settings(BarrierSearch, "search", {"search": values})

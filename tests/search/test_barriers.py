@@ -9,6 +9,7 @@ import yaml
 
 from regimecast.core.config import config_folder
 from regimecast.core.errors import ConfigError, DataError
+from regimecast.core.parts import settings
 from regimecast.core.types import Interval
 from regimecast.data.panel import Panel
 from regimecast.evaluation.costs import CostModel
@@ -169,4 +170,4 @@ def test_wrong_keys_and_types():
     with pytest.raises(ConfigError, match=r"search\.horizon=\[2\.5, 9\] must be a list of a whole"):
         search(horizon=[2.5, 9])
     with pytest.raises(ConfigError, match="search needs width, horizon"):
-        BarrierSearch.of({})
+        settings(BarrierSearch, "search", {"search": {}})

@@ -1,6 +1,7 @@
 """From the command to files, and from the file to a run."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -141,6 +142,10 @@ def test_the_interval_ends_before_validation_whatever_horizon_is_found(find: Fin
         (["search.width=[3,1]"], ConfigError, r"search.width=\[3.0, 1.0\]"),
         (["search.populaton=3"], ConfigError, "populaton"),
         (["target=forward_return", "target.volatility_window=63"], ConfigError, "forward_return"),
+        (["search=null"], ConfigError, "barriers needs the group search"),
+        (["search.foo=0"], ConfigError, r"Allowed in search: width, horizon"),
+        (["search.horizon=5000"], ConfigError, r"5000 must be two whole numbers, \[least, most\]"),
+        (["search.width=2"], ConfigError, r"width=2 must be two numbers"),
         (["target.unit=fraction"], ConfigError, "counts in fractions of the close"),
         (["split.purge=10"], LeakageError, "up to 12 bars"),
         (["search.horizon=[2,2000]"], DataError, "no samples to split"),
@@ -151,9 +156,6 @@ def test_the_interval_ends_before_validation_whatever_horizon_is_found(find: Fin
 def test_what_cannot_be_is_said_and_leaves_no_file(
     find: Find, overrides: list[str], error: type[Exception], message: str
 ):
-    changed = {o.partition("=")[0] for o in overrides}
-    if "target" in changed:
-        overrides = [*overrides, "loss=quantile", "strategy=sign"]
     with pytest.raises(error, match=message):
         find(*overrides)
     assert not Path("mine").exists()
@@ -170,6 +172,26 @@ def test_what_cannot_be_is_said_and_leaves_no_file(
 def test_an_output_that_target_would_not_find(find: Find, output: str, message: str):
     with pytest.raises(ConfigError, match=message):
         find(output=output)
+
+
+def test_a_yaml_of_the_users_own_is_not_overwritten(find: Find):
+    own = Path("mine/target/searched.yaml")
+    own.parent.mkdir(parents=True)
+    own.write_text("name: triple_barrier\n")
+    with pytest.raises(ConfigError, match="no search wrote it"):
+        find()
+    assert own.read_text() == "name: triple_barrier\n"
+
+
+def test_an_output_that_cannot_be_written_is_known_before_data_are_read(find: Find):
+    Path("bars.csv").unlink()
+    Path("mine").touch()
+    with pytest.raises(ConfigError, match=r"--output mine/target/searched.yaml .* mine is a file"):
+        find()
+    Path("mine").unlink()
+    Path("mine/target/searched.html").mkdir(parents=True)
+    with pytest.raises(ConfigError, match=r"--output mine/target/searched.html is a folder"):
+        find()
 
 
 def test_a_stop_leaves_the_old_files(find: Find, monkeypatch: pytest.MonkeyPatch):
@@ -197,3 +219,17 @@ def test_the_command_shows_both_settings(find: Find, capsys: pytest.CaptureFixtu
     assert out.count("default") == out.count("chosen") == 2
     assert "target=searched" in out
     assert "net Sharpe" in out
+    assert "nothing better" not in out
+
+
+def test_a_default_that_nothing_beats_is_not_sold_as_a_find(
+    find: Find, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    found = find()
+    assets = tuple(replace(one, chosen=one.default) for one in found.result.assets)
+    same = replace(found, result=replace(found.result, assets=assets))
+    monkeypatch.setattr("regimecast.search.run.find_barriers", lambda *_, **__: same)
+    barriers(found.output, [])
+    out = capsys.readouterr().out
+    assert "nothing better was found for A0, A1" in out
+    assert "train with it" not in out

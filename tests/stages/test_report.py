@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from regimecast.cli import app
 from regimecast.core.compose import composed
+from regimecast.core.errors import ConfigError
 from regimecast.core.terminal import console
 from regimecast.stages.report import size
 from regimecast.stages.runner import Progress, run_pipeline
@@ -112,3 +113,15 @@ def test_the_command_runs_skips_and_says_where(
     run_id = re.findall(r"run id (\w{16}), finished", first.output + again.output)
     assert len(run_id) == 2
     assert run_id[0] == run_id[1]
+    changed = CliRunner().invoke(app, [*arguments, "target.horizon=5", "--until", "label"])
+    assert "no longer up to date: " in changed.output
+    assert "report:" not in changed.output
+
+
+@pytest.mark.parametrize("folder", ["file", "/proc/none"])
+def test_a_folder_that_cannot_be_written_is_said(
+    config: Config, tmp_path: Path, folder: str
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=f"--folder .*{folder} cannot be written to"):
+        run_pipeline(config, tmp_path / folder)

@@ -231,6 +231,34 @@ def test_folders_of_others_are_left_alone(config: Config, tmp_path: Path) -> Non
     assert not (folder / "ingest").exists()
 
 
+def test_a_summary_of_somebody_else_is_no_stage(config: Config, tmp_path: Path) -> None:
+    folder = tmp_path / "p"
+    (folder / "report").mkdir(parents=True)
+    (folder / "report" / "summary.json").write_text('{"stage": "final"}')
+    with pytest.raises(ConfigError, match="report is there already and no stage wrote it"):
+        ran(config, folder)
+
+
+def test_a_kill_while_a_folder_is_replaced_does_not_block_the_next_run(
+    config: Config, tmp_path: Path, hashes: Hashes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "p"
+    ran(config, folder, last="label")
+    before = hashes(folder)
+
+    def dies(path: Path, **rest: object) -> None:
+        (path / "summary.json").unlink(missing_ok=True)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("regimecast.stages.runner.shutil.rmtree", dies)
+        with pytest.raises(KeyboardInterrupt):
+            ran(config, folder, last="label", force=True)
+    ran(config, folder, last="label")
+    assert hashes(folder) == before
+    assert not list(folder.glob(".*.unfinished"))
+
+
 def test_without_its_manifest_every_stage_runs_again(
     config: Config, tmp_path: Path, hashes: Hashes
 ) -> None:

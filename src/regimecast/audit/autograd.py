@@ -59,7 +59,8 @@ def gradient_checks(
         _replace_rows(ledger, component, subject, trained, fold)
         yield NotAudited(
             f"gradients of {component}",
-            "it has none; rows after a cut, targets and weights were replaced instead",
+            "it has none; rows after a cut and their targets were replaced instead. Whether it "
+            "reads training weights or other windows when it forecasts was not asked",
         )
     yield from ledger.checks()
 

@@ -49,6 +49,14 @@ _ALWAYS = (
         "outcomes, and reference columns",
         "what happened is for judgement and reports; no model is fed with it",
     ),
+    NotAudited(
+        "folds between the first and the last",
+        "fits of training and of regimes are checked on these two, windows on the first",
+    ),
+    NotAudited(
+        "pairs of intervals beyond 200 million",
+        "of the two parts of a split only the intervals nearest to their border are compared then",
+    ),
 )
 
 _WITHOUT_MODEL = NotAudited("a trained model and its forecasts", "no model was trained")

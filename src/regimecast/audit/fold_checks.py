@@ -25,6 +25,7 @@ _FOLDS = 2
 _FITS = (Kind.HOLES, Kind.NOISE, Kind.FLIP)
 """What is enough for training, where every replacement is another fit. Without later bars there
 would be no fold; windows are checked so."""
+_AS_IT_IS = "as it is"
 _SAMPLES = 256
 """Windows that are compared: the last ones before the cut, and as many others."""
 
@@ -38,14 +39,15 @@ class TrainingCheck:
         """Scalers, regimes, drawn samples, weights and windows of training, fold by fold."""
         ledger = Ledger(self.name)
         for fold in subject.some_folds(_FOLDS):
-            base = _module(subject, subject.market, fold)
             cut = fold.train_interval.end
-            for kind in _FITS:
-                with ledger.attempt("training", cut, kind):
-                    market = subject.market.on(subject.perturbed(cut, kind))
-                    moved = same_fold(subject.market, market, fold)
-                    other = _module(subject, market, moved)
-                    self._compare(ledger, subject, base, other, cut, kind)
+            with ledger.attempt("training", cut, _AS_IT_IS):
+                base = _module(subject, subject.market, fold)
+                for kind in _FITS:
+                    with ledger.attempt("training", cut, kind):
+                        market = subject.market.on(subject.perturbed(cut, kind))
+                        moved = same_fold(subject.market, market, fold)
+                        other = _module(subject, market, moved)
+                        self._compare(ledger, subject, base, other, cut, kind)
         return ledger.checks(), []
 
     def _compare(
@@ -84,12 +86,13 @@ class WindowCheck:
     def run(self, subject: Subject) -> tuple[list[Check], list[NotAudited]]:
         """Every tensor of the windows at and before each cut, by channel."""
         ledger = Ledger(self.name)
-        module = _module(subject, subject.market, subject.folds[0])
-        base = module.split("all")
-        for cut, kind, panel in subject.futures():
-            with ledger.attempt("windows", cut, kind):
-                other = module.at(subject.market.on(panel)).split("all")
-                self._compare(ledger, subject, base, other, cut, kind)
+        with ledger.attempt("windows", subject.cuts[0], _AS_IT_IS):
+            module = _module(subject, subject.market, subject.folds[0])
+            base = module.split("all")
+            for cut, kind, panel in subject.futures():
+                with ledger.attempt("windows", cut, kind):
+                    other = module.at(subject.market.on(panel)).split("all")
+                    self._compare(ledger, subject, base, other, cut, kind)
         return ledger.checks(), []
 
     def _compare(

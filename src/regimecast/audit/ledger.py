@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
 from regimecast.audit.findings import Check, Failure, Finding, merge
-from regimecast.core.errors import RegimecastError
+from regimecast.core.errors import DataError
 from regimecast.data.panel import Panel
 
 __all__ = ["Ledger", "Where", "same_bits"]
@@ -81,6 +81,8 @@ class Ledger:
     ) -> None:
         """Notes whether an output is the same to the bit in every row.
 
+        A NaN in both says nothing, so it does not count as a value that was compared.
+
         Args:
             component: whose output it is.
             output: its name.
@@ -92,7 +94,7 @@ class Ledger:
         if base.shape != other.shape:
             self.find(component, output, where, f"shape {base.shape} became {other.shape}")
             return
-        entry.values += base.size
+        entry.values += base.size - _missing(base, other)
         differs = ~same_bits(base, other).reshape(len(base), -1) if base.size else None
         if differs is None or not differs.any():
             return
@@ -148,7 +150,7 @@ class Ledger:
                 perturbation=str(perturbation),
                 cut=cut,
                 error=f"{type(error).__name__}: {error}",
-                refused=isinstance(error, RegimecastError),
+                refused=isinstance(error, DataError),
             )
             self._entry(component).failures.append(failure)
 
@@ -177,6 +179,13 @@ class Ledger:
         entry.cuts.add(cut)
         entry.perturbations[str(perturbation)] = None
         return entry
+
+
+def _missing(base: Shaped[np.ndarray, "*shape"], other: Shaped[np.ndarray, "*shape"]) -> int:
+    """Cells that are NaN in both."""
+    if base.dtype.kind != "f" or other.dtype.kind != "f":
+        return 0
+    return int(np.count_nonzero(np.isnan(base) & np.isnan(other)))
 
 
 def _show(value: object) -> str:

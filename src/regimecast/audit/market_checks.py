@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from regimecast.audit.perturbation import Kind, future_rows
 from regimecast.audit.subject import Subject
 from regimecast.data.cleaning import clean
 from regimecast.data.panel import Panel
+from regimecast.features.cache import CachedFeaturePipeline, FeatureCache
 from regimecast.features.pipeline import FeaturePipeline, FeatureTable
 
 __all__ = ["CacheCheck", "CalendarCheck", "CleaningCheck", "FeatureCheck"]
@@ -37,7 +40,7 @@ class CleaningCheck:
         for number, cut in enumerate(subject.cuts):
             later = (frame["time"] > cut).to_numpy()
             factor = np.exp(subject.generator(number).normal(0, 0.05, (int(later.sum()), 1)))
-            noisy = frame.copy()
+            noisy = frame.astype(dict.fromkeys(numbers, np.float64))
             noisy.loc[later, numbers] = noisy.loc[later, numbers].to_numpy() * factor
             for kind, changed in ((Kind.END, frame[~later]), (Kind.NOISE, noisy)):
                 with ledger.attempt(component, cut, kind):
@@ -49,8 +52,14 @@ class CleaningCheck:
     def _compare(
         self, ledger: Ledger, base: Panel, other: Panel, cut: np.datetime64, kind: Kind
     ) -> None:
-        known = tuple(asset for asset in base.assets if asset in other.assets)
-        base, other = base.select(known), other.select(known)
+        where = Where.rows(base, np.arange(base.n_rows), cut, kind)
+        mine, theirs = _with_rows(base), _with_rows(other)
+        if mine != theirs:
+            detail = f"{', '.join(mine)} became {', '.join(theirs) or 'none'}"
+            count = len({*mine} ^ {*theirs})
+            ledger.find("cleaning", "assets", where, detail, count=count)
+            return
+        base, other = base.select(mine), other.select(mine)
         where = Where.rows(base, np.arange(base.n_rows), cut, kind)
         ledger.compare("cleaning", "time", base.time, other.time, where)
         if base.n_rows == other.n_rows:
@@ -85,7 +94,22 @@ class FeatureCheck:
             )  # fmt: skip
         again = pipeline.compute(subject.bars)
         self._compare(ledger, subject.bars, base, subject.bars, again, family, cut, "asked again")
-        return ledger.checks(), []
+        return ledger.checks(), self._empty(subject, base, family)
+
+    def _empty(
+        self, subject: Subject, base: FeatureTable, family: Mapping[str, str]
+    ) -> list[NotAudited]:
+        """Columns without a value up to the last cut, by family: a NaN is the same as any NaN."""
+        values = base.values  # of a FeatureTable
+        seen = np.isfinite(values[subject.bars.time <= subject.cuts[-1]]).any(axis=0)
+        unseen: dict[str, list[str]] = {}
+        for name, there in zip(base.names, seen, strict=True):
+            if not there:
+                unseen.setdefault(family[name], []).append(name)
+        return [
+            NotAudited(f"features/{owner}: {', '.join(names)}", "no value up to the last cut")
+            for owner, names in unseen.items()
+        ]
 
     def _tables(
         self, subject: Subject, panel: Panel, ledger: Ledger, cut: np.datetime64, kind: Kind
@@ -155,10 +179,14 @@ class CacheCheck:
     def run(self, subject: Subject) -> Result:
         """The bars as they are, ended at a cut, and with another future; twice each."""
         ledger = Ledger(self.name)
-        cached, plain = subject.cached, subject.parts.pipeline
-        if type(cached) is FeaturePipeline:
+        if type(subject.cached) is FeaturePipeline:
             return [], []
-        cut = subject.cuts[-1]
+        with TemporaryDirectory() as folder:
+            self._ask(ledger, subject, _apart(subject, Path(folder)))
+        return ledger.checks(), []
+
+    def _ask(self, ledger: Ledger, subject: Subject, cached: FeaturePipeline) -> None:
+        plain, cut = subject.parts.pipeline, subject.cuts[-1]
         panels = {
             "as they are": subject.bars,
             str(Kind.END): subject.bars.until(cut),
@@ -170,7 +198,6 @@ class CacheCheck:
                 mine, theirs = cached.compute(panel), plain.compute(panel)
                 where = Where.rows(panel, np.arange(panel.n_rows), cut, label)
                 ledger.compare(self.name, "all columns", theirs.values, mine.values, where)
-        return ledger.checks(), []
 
 
 class CalendarCheck:
@@ -199,3 +226,27 @@ class CalendarCheck:
 
     def _where(self, time: Shaped[np.ndarray, " N"], cut: np.datetime64, label: str) -> Where:
         return Where(("",), np.zeros(len(time), dtype=np.int64), time, cut, label)
+
+
+def _with_rows(panel: Panel) -> tuple[str, ...]:
+    """Assets that have a bar."""
+    return tuple(
+        asset for asset, rows in zip(panel.assets, np.diff(panel.offsets), strict=True) if rows
+    )
+
+
+def _apart(subject: Subject, folder: Path) -> FeaturePipeline:
+    """The pipeline that runs use, on a cache of its own: made-up bars stay out of the shared one.
+
+    The disk tier is in `folder` where the config has one.
+    """
+    cached = subject.cached
+    if not isinstance(cached, CachedFeaturePipeline):
+        return cached
+    settings = subject.parts.feature_cache.settings
+    kept = str(folder) if settings.folder is not None else None
+    return CachedFeaturePipeline(
+        subject.parts.config.get("features", {}),
+        missing=subject.parts.config["missing_features"],
+        cache=FeatureCache(replace(settings, folder=kept)),
+    )

@@ -34,6 +34,10 @@ class ModelCheck:
         if len(subject.folds) > 1:
             why = "a model is trained on the first alone; splits and scalers are checked in others"
             found.append(NotAudited(f"models of {len(subject.folds) - 1} later folds", why))
+        why = (
+            "made on the test part, it stays unseen where three other futures lead to the same one"
+        )
+        found.append(NotAudited("a model's choice among a few states, such as the kept epoch", why))
         checks = [item for item in found if isinstance(item, Check)]
         return [*ledger.checks(), *checks], [i for i in found if isinstance(i, NotAudited)]
 

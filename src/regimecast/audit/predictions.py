@@ -1,11 +1,12 @@
 """Check of a trained model: neither its weights nor its forecasts depend on what comes later.
 
-Two questions, answered with one extra training:
+Two questions, answered with three extra trainings:
 
-- *Fitted.* Everything after the last bar that training and validation read is replaced by noise,
-  and the model is trained anew from the same seed. All that it learnt must be the same to the bit:
-  early stopping on the test part, calibration on it or a target encoding over all data would move
-  it.
+- *Fitted.* Everything after the last bar that training and validation read is replaced, by noise,
+  by its mirror image and by repeated bars, and each time the model is trained anew from the same
+  seed. All that it learnt must be the same to the bit: early stopping on the test part, calibration
+  on it or a target encoding over all data would move it. A choice among a few states, such as the
+  epoch that is kept, may survive another future; all three are needed to find most of them.
 - *Kept.* The model as it was first trained forecasts the test part, with the bars after a cut
   replaced in every way. Its forecasts up to the cut must be the same to the bit.
 """
@@ -36,6 +37,9 @@ __all__ = ["EPOCHS", "prediction_checks", "test_cuts"]
 
 EPOCHS = 2
 """Epochs of a network: two, so that the epoch that is kept is a choice."""
+
+FUTURES = (Kind.NOISE, Kind.FLIP, Kind.BLOCK)
+"""What replaces the test part where a model is trained anew: futures that can be trained on."""
 
 
 def prediction_checks(
@@ -70,21 +74,23 @@ def _compare_fitted(ledger: Ledger, subject: Subject, trained: Rehearsal, fold: 
     cut = samples.end[np.concatenate([fold.train, fold.validation])].max()
     if cut >= samples.origin[fold.test].max():
         return  # parts that overlap in time: nothing comes later, and the split check says so
-    with ledger.attempt(component, cut, Kind.NOISE):
-        market = subject.parts.market(subject.perturbed(cut, Kind.NOISE))
-        moved = same_fold(subject.market, market, fold)
-        other = rehearse(subject.parts, market, moved, epochs=EPOCHS).model
-        nowhere = Where.nowhere(cut, Kind.NOISE)
-        before, after = _parameters(trained.model), _parameters(other)
-        for name in sorted(before.keys() | after.keys()):
-            missing = np.empty((1, 0))
-            pair = before.get(name, missing), after.get(name, missing)
-            ledger.compare(component, f"weights {name}", *pair, nowhere)
-        # What has no tensors to compare is known by what it says of the same windows.
-        was, became = (m.predict(trained.data, "validation") for m in (trained.model, other))
-        rows = samples.row[fold.validation]
-        where = Where.rows(subject.bars, rows, cut, Kind.NOISE)
-        ledger.compare(component, "forecast after training", was.values, became.values, where)
+    before = _parameters(trained.model)
+    was = trained.model.predict(trained.data, "validation").values
+    said = trained.data.samples.row[trained.data.fold.validation]
+    for kind in FUTURES:
+        with ledger.attempt(component, cut, kind):
+            market = subject.parts.market(subject.perturbed(cut, kind))
+            moved = same_fold(subject.market, market, fold)
+            other = rehearse(subject.parts, market, moved, epochs=EPOCHS).model
+            after = _parameters(other)
+            for name in sorted(before.keys() | after.keys()):
+                missing = np.empty((1, 0))
+                pair = before.get(name, missing), after.get(name, missing)
+                ledger.compare(component, f"weights {name}", *pair, Where.nowhere(cut, kind))
+            # What has no tensors to compare is known by what it says of the same windows.
+            became = other.predict(trained.data, "validation").values
+            where = Where.rows(subject.bars, said, cut, kind)
+            ledger.compare(component, "forecast after training", was, became, where)
 
 
 def _compare_kept(
@@ -110,9 +116,19 @@ def compare_forecasts(
 ) -> None:
     """Notes whether the forecasts made by the cut are the same to the bit.
 
-    Origins whose future is gone may be missing in the other one.
+    Origins whose future is gone may be missing in the other one, where the data end at the cut;
+    nowhere else.
     """
     (before, after), place = shared_until([base, other], cut)
+    made = np.flatnonzero(base.origin <= cut)
+    if perturbation != Kind.END and len(place) < len(made):
+        where = Where(base.assets, base.asset[made], base.origin[made], cut, perturbation)
+        lost = np.flatnonzero(~np.isin(made, place))
+        detail = f"{len(lost)} of {len(made)} origins have no forecast any more"
+        ledger.find(component, "forecast", where, detail, int(lost[0]), len(lost))
+        return
+    if not len(place):
+        return  # an empty comparison is no answer
     where = Where(base.assets, base.asset[place], base.origin[place], cut, perturbation)
     ledger.compare(component, "forecast", before, after, where)
 

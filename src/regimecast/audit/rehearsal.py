@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -14,7 +15,14 @@ from regimecast.data.market import MarketData
 from regimecast.models.base import BaseTimeSeriesModel
 from regimecast.splits.base import Fold
 
-__all__ = ["Rehearsal", "model_component", "predict_near", "rehearse", "shared_until"]
+__all__ = [
+    "Rehearsal",
+    "model_component",
+    "predict_near",
+    "rehearse",
+    "shared_until",
+    "taught_fast",
+]
 
 _SHORT = {
     "accelerator": "cpu",  # where the same seed gives the same bits
@@ -25,9 +33,12 @@ _SHORT = {
     "limit_train_batches": 1.0,
     "limit_val_batches": 1.0,
 }
-_TRAIN, _VALIDATION = 2048, 512
-"""Samples that are trained on at most, spread over the fold's own."""
-_NEAR = 200
+_FEW, _VALIDATION = 512, 256
+"""Samples that are trained on and chosen by at most, spread over the fold's own."""
+_SMALL_BATCH = 32
+"""Windows of a step that is to teach fast: many steps for the same work."""
+_FAST = {"_target_": "torch.optim.AdamW", "_partial_": True, "lr": 3e-3, "weight_decay": 0.0}
+_NEAR = 128
 """Windows on each side of a cut whose forecasts are compared."""
 
 
@@ -44,7 +55,9 @@ def model_component(parts: Assembly) -> str:
     return f"model/{split_name(parts.config['model'], 'model')[0]}"
 
 
-def rehearse(parts: Assembly, market: MarketData, fold: Fold, *, epochs: int) -> Rehearsal:
+def rehearse(
+    parts: Assembly, market: MarketData, fold: Fold, *, epochs: int, samples: int = _FEW
+) -> Rehearsal:
     """The config's model after a few epochs on a fold; the same arguments give the same bits.
 
     Args:
@@ -52,9 +65,10 @@ def rehearse(parts: Assembly, market: MarketData, fold: Fold, *, epochs: int) ->
         market: what the fold's positions refer to.
         fold: what trains and validates.
         epochs: of a network; other models are trained as they are.
+        samples: of training at most.
     """
     few = replace(
-        fold, train=_spread(fold.train, _TRAIN), validation=_spread(fold.validation, _VALIDATION)
+        fold, train=_spread(fold.train, samples), validation=_spread(fold.validation, _VALIDATION)
     )
     data = next(parts.modules(market, [few]))
     model = parts.model(data)
@@ -62,6 +76,26 @@ def rehearse(parts: Assembly, market: MarketData, fold: Fold, *, epochs: int) ->
     short = {**full.trainer, **_SHORT, "max_epochs": epochs}
     replace(full, trainer=short).train(model, data)
     return Rehearsal(data, model)
+
+
+def taught_fast(parts: Assembly, *, seconds: float) -> Assembly:
+    """The parts, to train a network in many small steps and for a limited time.
+
+    Neither the config's optimizer nor its callbacks take part: how long they need to learn
+    anything is not what the audit asks.
+    """
+    config = parts.config
+    size = min(config["window"]["batch_size"], _SMALL_BATCH)
+    limit = {"max_time": timedelta(seconds=seconds), "accumulate_grad_batches": 1}
+    taught = {
+        **config,
+        "window": {**config["window"], "batch_size": size},
+        "optimizer": _FAST,
+        "scheduler": None,
+        "callbacks": {},
+        "trainer": {**config["trainer"], **limit},
+    }
+    return replace(parts, config=taught)
 
 
 def predict_near(

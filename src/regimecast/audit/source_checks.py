@@ -49,6 +49,13 @@ class SourceCheck:
             ledger.passed(name, cut, "declaration", 1)
             if column.role is Role.STATIC:
                 self._static(ledger, name, bars, column)
+                notes.append(
+                    NotAudited(
+                        f"static column {column.name!r}",
+                        "one value for all times has no future to replace: it was only held "
+                        "against statistics of its asset's history",
+                    )
+                )
             elif column.role is Role.KNOWN:
                 notes.append(
                     NotAudited(

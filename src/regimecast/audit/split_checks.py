@@ -9,6 +9,7 @@ from regimecast.audit.perturbation import Kind, jitter
 from regimecast.audit.subject import Subject
 from regimecast.core.config import split_name
 from regimecast.core.types import Samples
+from regimecast.data.market import MarketData
 from regimecast.data.panel import Panel
 from regimecast.splits.base import Fold
 from regimecast.splits.spans import Span, ticks
@@ -18,10 +19,11 @@ __all__ = ["IntervalCheck", "SplitCheck", "first_meeting"]
 _PAIRS = 200_000_000
 """Pairs of intervals that are compared at most; beyond, those nearest to each other are."""
 _FORGOTTEN = 0.05
-"""Part of a column's spread that bars before the declared interval may still move. A recursive
-filter declares the bars until its first bar weighs below 1 %; its memory never ends."""
+"""How far bars before the declared interval may still move a column, as a share of what the same
+jitter of all bars does to it. A recursive filter declares the bars until its first bar weighs below
+1 %; its memory never ends."""
 _ROUNDING = 1e-4
-"""Part of the spread below which it is the rounding of a running sum."""
+"""Share below which it is the rounding of a running sum."""
 
 
 class SplitCheck:
@@ -140,7 +142,12 @@ class SplitCheck:
 
 
 class IntervalCheck:
-    """A sample reads nothing outside the interval `[start, end]` that it declares."""
+    """A sample reads nothing outside the interval `[start, end]` that it declares.
+
+    This is what purging stands on. A sample's interval begins at the window's first bar less the
+    *longest* lookback of all features and of the target's scale, so a feature that looks back
+    further than it declares is found where it looks back further than that.
+    """
 
     name = "intervals"
 
@@ -149,19 +156,21 @@ class IntervalCheck:
         ledger = Ledger(self.name)
         samples = subject.market.samples(complete=True)
         memory: dict[str, float] = {}
+        whole = np.ones(subject.bars.n_rows, dtype=bool)
+        shaken = subject.market.on(jitter(subject.bars, whole, subject.generator(9)))
         for cut in _edges(subject, samples.start, 6):
             with ledger.attempt("interval", cut, "bars before"):
-                self._before(ledger, subject, samples, cut, memory)
+                self._before(ledger, subject, samples, cut, shaken, memory)
         for cut in _edges(subject, samples.end, 7):
             with ledger.attempt("interval", cut, "bars after"):
                 self._after(ledger, subject, samples, cut)
-        recursive = {name: share for name, share in memory.items() if share > _ROUNDING}
-        if not recursive:
+        moved = {name: share for name, share in memory.items() if share > _ROUNDING}
+        if not moved:
             return ledger.checks(), []
         note = NotAudited(
-            f"the whole memory of {len(recursive)} recursive columns",
-            f"bars before the declared lookback move {', '.join(sorted(recursive))} by up to "
-            f"{max(recursive.values()):.1%} of their spread, within the {_FORGOTTEN:.0%} allowed",
+            f"what {len(moved)} columns still hold of bars before the declared lookback",
+            f"these move {', '.join(sorted(moved))} by up to {max(moved.values()):.1%} of what all "
+            f"bars do, within the {_FORGOTTEN:.0%} allowed for the memory of a recursive filter",
         )
         return ledger.checks(), [note]
 
@@ -171,20 +180,28 @@ class IntervalCheck:
         subject: Subject,
         samples: Samples,
         cut: np.datetime64,
+        shaken: MarketData,
         memory: dict[str, float],
     ) -> None:
-        """Shakes older bars; notes in `memory` what they move a little, findings for the rest."""
+        """Shakes older bars; notes in `memory` what they move a little, findings for the rest.
+
+        `shaken` has all bars shaken. What that does to a column on the bars of the interval is the
+        measure, for it is as local as the window: a spread over all history grows with it.
+        """
         bars, market = subject.bars, subject.market
         other = market.on(jitter(bars, bars.time < cut, subject.generator(8)))
         own = samples.row[samples.start == cut]
         rows = (own[:, None] + np.arange(1 - market.spec.context_length, 1)).reshape(-1)
+        reach = market.lookback + market.spec.context_length
+        near = (own[:, None] + np.arange(1 - reach, 1)).reshape(-1)
         columns = {
-            f"past/{name}": (market.past[:, index], other.past[:, index], rows)
-            for index, name in enumerate(market.spec.past[1:], start=1)
+            f"past/{name}": (market.past[:, i], other.past[:, i], shaken.past[:, i], rows)
+            for i, name in enumerate(market.spec.past[1:], start=1)
         }
-        columns["scale"] = (market.target.scale, other.target.scale, own)
-        for name, (before, after, read) in columns.items():
-            share = _memory(before[read], after[read], before)
+        scales = (m.target.scale for m in (market, other, shaken))
+        columns["scale"] = (*scales, own)
+        for name, (before, after, whole, read) in columns.items():
+            share = _memory(before[read], after[read], whole[near] - before[near])
             if 0 < share <= _FORGOTTEN:
                 memory[name] = max(share, memory.get(name, 0.0))
                 ledger.passed("interval", cut, "bars before", len(read))
@@ -258,19 +275,20 @@ def _nearest(
 
 
 def _memory(
-    before: Float[np.ndarray, "*shape"],
-    after: Float[np.ndarray, "*shape"],
-    column: Shaped[np.ndarray, " R"],
+    before: Float[np.ndarray, " N"],
+    after: Float[np.ndarray, " N"],
+    usual: Float[np.ndarray, " M"],
 ) -> float:
-    """Largest difference as a share of the column's spread; infinite where a value came or went."""
+    """Largest difference as a share of usual ones; infinite where a value came or went."""
     finite = np.isfinite(before)
     if (finite != np.isfinite(after)).any():
         return np.inf
     if not finite.any() or same_bits(before, after).all():
         return 0.0
-    spread = float(np.nanstd(column[np.isfinite(column)]))
+    known = usual[np.isfinite(usual)].astype(np.float64)
+    size = float(np.sqrt(np.mean(known**2))) if len(known) else 0.0
     largest = float(np.abs(before[finite] - after[finite]).max())
-    return largest / spread if spread > 0 else np.inf
+    return largest / size if size > 0 else np.inf
 
 
 def _span(samples: Samples, index: int) -> str:

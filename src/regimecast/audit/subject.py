@@ -21,7 +21,7 @@ from regimecast.splits.base import Fold
 __all__ = ["AuditCheck", "Subject"]
 
 _EARLIEST, _LATEST = 0.3, 0.99
-"""Share of all times between which cuts are drawn: past warm-up, with a future left."""
+"""Share of all times between which cuts are drawn; not before the first full window either."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,10 +68,10 @@ class Subject:
         plain = FeaturePipeline(config.get("features", {}), missing=config["missing_features"])
         parts = replace(given, pipeline=plain)
         raw = parts.source.load()
-        panel = latest(clean(raw, settings=parts.cleaning)[0], bars)
+        panel = _latest(clean(raw, settings=parts.cleaning)[0], bars)
         market = parts.market(panel)
         folds = parts.splitter.split(market.samples(complete=True))
-        chosen = _cuts(panel, cuts, seed)
+        chosen = _cuts(market, cuts, seed)
         return cls(parts, given.pipeline, raw, panel, market, folds, chosen, seed)
 
     @property
@@ -109,7 +109,7 @@ class Subject:
                     yield cut, kind, self.perturbed(cut, kind)
 
 
-@runtime_checkable
+@runtime_checkable  # the tests' runtime type check asks isinstance of every argument
 class AuditCheck(Protocol):
     """One kind of check. It looks at one stage and may report several components."""
 
@@ -120,7 +120,7 @@ class AuditCheck(Protocol):
         ...
 
 
-def latest(panel: Panel, bars: int | None) -> Panel:
+def _latest(panel: Panel, bars: int | None) -> Panel:
     """The latest bars of each asset, the same times for all; the whole panel for None.
 
     Raises:
@@ -142,12 +142,19 @@ def latest(panel: Panel, bars: int | None) -> Panel:
     )
 
 
-def _cuts(panel: Panel, number: int, seed: int) -> tuple[np.datetime64, ...]:
-    """Random bar times, half of them where some asset has no bar: joins go wrong there."""
+def _cuts(market: MarketData, number: int, seed: int) -> tuple[np.datetime64, ...]:
+    """Random bar times, half of them where some asset has no bar: joins go wrong there.
+
+    They come after the longest lookback, where the data go on for long enough after it: before it
+    every column is NaN, whatever the future holds.
+    """
+    panel = market.bars
     times, present = np.unique(panel.time, return_counts=True)
     first, last = int(_EARLIEST * len(times)), int(_LATEST * len(times)) - 1
     if last <= first:
         raise DataError(f"{len(times)} bar times are too few to cut; at least 10 are needed")
+    warm = int(np.searchsorted(times, panel.time[market.has_window].min()))
+    first = max(first, min(warm, last - number))
     chance = np.random.default_rng(derive_seed(seed))
     within = np.arange(first, last)
     ragged = within[present[within] < panel.n_assets]

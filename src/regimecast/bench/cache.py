@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from regimecast.bench.bars import FEW_BARS, NINETY_DAYS, walk
+from regimecast.bench.bars import FEW_BARS, NINETY_DAYS, panel_of
 from regimecast.bench.results import BenchReport, Ratio, limit
 from regimecast.bench.timing import take_turns
 from regimecast.core.compose import composed
-from regimecast.data.panel import Column, Panel, Role
+from regimecast.data.panel import Panel
 from regimecast.features.cache import CachedFeaturePipeline, FeatureCache, FeatureCacheSettings
 from regimecast.features.pipeline import FeaturePipeline, FeatureTable
 
@@ -33,7 +33,7 @@ the one cache or with a cache each. Every table is the plain pipeline's, bit for
 
 def run(*, repetitions: int, quick: bool) -> BenchReport:
     """How many times faster a cached request is, from memory and from disk."""
-    bars = _panel(FEW_BARS if quick else NINETY_DAYS)
+    bars = panel_of(FEW_BARS if quick else NINETY_DAYS)
     families = composed(["features=standard"])["features"]
     plain = FeaturePipeline(families, missing="skip").compute(bars)
     with tempfile.TemporaryDirectory() as place:
@@ -75,26 +75,6 @@ def run(*, repetitions: int, quick: bool) -> BenchReport:
             ),
         ],
         quick=quick,
-    )
-
-
-def _panel(length: int) -> Panel:
-    """One asset's bars with a volatility index."""
-    rng = np.random.default_rng(1)
-    bars = walk(length)
-    bars["open"] = bars["low"] + (bars["high"] - bars["low"]) * rng.random(length)
-    bars["volume"] = rng.integers(1, 9_000, length).astype(np.float64)
-    bars["vix"] = 20.0 * np.exp(rng.normal(0.0, 0.1, length))
-    columns = [Column(n, Role.TARGET_SOURCE) for n in ("open", "high", "low", "close", "volume")]
-    columns.append(Column("vix", Role.REFERENCE, lag=1))
-    return Panel(
-        values=np.stack([bars[column.name] for column in columns], axis=1),
-        time=np.datetime64("2024-01-01", "ns") + np.arange(length) * np.timedelta64(1, "m"),
-        offsets=np.array([0, length]),
-        columns=tuple(columns),
-        assets=("A",),
-        frequency="1min",
-        calendar="24/7",
     )
 
 

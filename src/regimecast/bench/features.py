@@ -132,7 +132,7 @@ def _growth(bars: int, repetitions: int) -> list[Ratio]:
             clock="processor",
             least_seconds=LEAST_SECONDS,
         )
-        large, small = (found[name].per_bar(panel.n_rows) for name, panel in sizes.items())
+        large, small = (found[name].per("bar", panel.n_rows) for name, panel in sizes.items())
         number = len(features.declarations(next(iter(sizes.values()))))
         ratios.append(
             Ratio(

@@ -81,8 +81,8 @@ def run(*, repetitions: int, quick: bool) -> BenchReport:
         ),
         Ratio(
             name="triple barrier, cost per bar",
-            over=many.per_bar(n_large),
-            under=few.per_bar(n_small),
+            over=many.per("bar", n_large),
+            under=few.per("bar", n_small),
             at_most=1.5,
         ),
         *_kernels(small, lists, repetitions),

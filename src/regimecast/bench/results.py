@@ -16,12 +16,14 @@ from regimecast.core.files import write_json, write_text
 
 __all__ = ["BenchReport", "Ratio", "Sample", "Unit", "limit"]
 
-Unit = Literal["s", "s/bar", "B"]
-"""Seconds, seconds per bar, bytes."""
+Unit = Literal["s", "s/bar", "s/sample", "B"]
+"""Seconds, seconds per bar or sample, bytes."""
 
 _PREFIXES = {
-    "s": ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")),
-    "s/bar": ((1.0, "s/bar"), (1e-3, "ms/bar"), (1e-6, "µs/bar"), (1e-9, "ns/bar")),
+    **{
+        unit: tuple((10.0**-e, f"{p}{unit}") for e, p in ((0, ""), (3, "m"), (6, "µ"), (9, "n")))
+        for unit in ("s", "s/bar", "s/sample")
+    },
     "B": ((2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"), (1.0, "B")),
 }
 
@@ -43,9 +45,10 @@ class Sample:
         """Median of the repetitions."""
         return median(self.values)
 
-    def per_bar(self, bars: int) -> "Sample":
-        """The same seconds, divided by a number of bars."""
-        return Sample(self.name, tuple(value / bars for value in self.values), "s/bar")
+    def per(self, what: Literal["bar", "sample"], number: int) -> "Sample":
+        """The same seconds, divided by a number of bars or samples."""
+        unit: Unit = "s/bar" if what == "bar" else "s/sample"
+        return Sample(self.name, tuple(value / number for value in self.values), unit)
 
     def __str__(self) -> str:
         scales = _PREFIXES[self.unit]

@@ -43,10 +43,9 @@ def run(*, repetitions: int, quick: bool) -> BenchReport:
     ratios.append(
         Ratio(
             name="cost per sample at ten times as many",
-            over=large.per_bar(number),
-            under=times[small].per_bar(number // 10),
+            over=large.per("sample", number),
+            under=times[small].per("sample", number // 10),
             at_most=1.5,
-            notes="seconds per sample, though the unit says bar",
         )
     )
     return BenchReport(

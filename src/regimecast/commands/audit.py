@@ -18,7 +18,9 @@ def audit(
         list[str] | None,
         typer.Argument(help="GROUP=OPTION and KEY=VALUE of the experiment to audit."),
     ] = None,
-    cuts: Annotated[int, typer.Option(min=1, help="Random times after which all is replaced.")] = 8,
+    cuts: Annotated[
+        int, typer.Option(min=1, max=1000, help="Random times after which all is replaced.")
+    ] = 8,
     seed: Annotated[int, typer.Option(min=0, help="Of cuts and noise.")] = 0,
     bars: Annotated[
         int | None,
@@ -44,10 +46,12 @@ def audit(
     from regimecast.audit.engine import audit as run_audit
     from regimecast.audit.render import show
     from regimecast.core.compose import composed
-    from regimecast.core.files import write_json
+    from regimecast.core.files import check_writable, write_json
 
     # A component says the same of every replaced panel as of the real one; once is enough.
     logging.getLogger("regimecast").setLevel(logging.ERROR)
+    if json is not None:
+        check_writable(json, "--json")
     config = composed(overrides or [])
     errors = Console(stderr=True)
     with errors.status("audit") as status:

@@ -36,6 +36,11 @@ def barriers(
     found = find_barriers(overrides or [], output=output, config_dir=config_dir)
     console().print(result_table(found.result))
     typer.echo(f"{found.result.trials} settings judged; front: {found.page}")
+    same = [one.asset for one in found.result.assets if not one.improved]
+    if same:
+        typer.echo(f"nothing better was found for {', '.join(same)}")
+    if len(same) == len(found.result.assets):
+        return
     typer.echo(
         f"train with it: regimecast train --config-dir {found.output.parent.parent} "
         f"target={found.output.stem} loss=cross_entropy strategy=class_probability"

@@ -29,9 +29,12 @@ def bench(
     from rich.table import Table
 
     from regimecast.bench.catalogue import run_bench
+    from regimecast.core.files import check_writable_folder
     from regimecast.core.terminal import configure_logging, console
 
     configure_logging()
+    if output is not None:
+        check_writable_folder(output, "--output")
     with Console(stderr=True).status(f"measuring {name}; this takes minutes"):
         report = run_bench(name, repetitions=repetitions, quick=quick)
     table = Table(title=report.title, title_justify="left")

@@ -12,12 +12,12 @@ def features(
         str | None,
         typer.Option(
             "--set",
-            help="core, standard, full, a family, or a list such as [trend,calendar]; "
-            "those of the default config if not given.",
+            help="core, standard, full, a family, or several: trend,calendar; those of the "
+            "default config if not given.",
         ),
     ] = None,
 ) -> None:
-    """List features with their version, lookback, inputs, units and source."""
+    """List features with their version, lookback, lag, inputs, parameters, units and source."""
     from regimecast.summary import show_features
 
     show_features(chosen)

@@ -61,6 +61,6 @@ def pipeline(
     screen.print(artifact_table(manifest))
     if manifest.outdated:
         typer.echo(f"no longer up to date: {', '.join(manifest.outdated)}")
-    if (place / "report" / "report.html").exists():
+    if "report" in manifest.stages and manifest.status == "finished":
         typer.echo(f"report: {place / 'report' / 'report.html'}")
     typer.echo(f"run id {manifest.run_id}, {manifest.status}: {place}")

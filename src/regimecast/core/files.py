@@ -9,8 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from regimecast.core.errors import ConfigError
+
 __all__ = [
     "atomic_path",
+    "check_writable",
+    "check_writable_folder",
     "out_of_space",
     "overwrite_json",
     "read_json",
@@ -56,6 +60,54 @@ def atomic_path(path: Path, *, synced: bool = True) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_writable(path: Path, option: str) -> None:
+    """Nothing, if a file can be written to `path`; it leaves no trace.
+
+    For the start of a long command, so that a slip does not cost the work.
+
+    Args:
+        path: file to be written later, in a folder that need not exist yet.
+        option: what the user calls it, such as ``--output``.
+
+    Raises:
+        ConfigError: it is a folder, or lies below a file or where nothing can be written.
+    """
+    _check_below(path, path.parent, option)
+    if path.is_dir():
+        raise ConfigError(f"{option} {path} is a folder; name a file")
+
+
+def check_writable_folder(folder: Path, option: str) -> None:
+    """Nothing, if files can be written to `folder`; it need not exist and is not made.
+
+    Args:
+        folder: where files are to be written later.
+        option: what the user calls it, such as ``--folder``.
+
+    Raises:
+        ConfigError: it is a file, or lies below one or where nothing can be written.
+    """
+    _check_below(folder, folder, option)
+
+
+def _check_below(path: Path, folder: Path, option: str) -> None:
+    """Writes a file to the nearest folder that exists, and removes it."""
+    nearest = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+    if nearest.exists() and not nearest.is_dir():
+        which = "it" if nearest == path else str(nearest)
+        raise ConfigError(f"{option} {path} cannot be written to: {which} is a file, no folder")
+    try:
+        with tempfile.NamedTemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        if out_of_space(error):  # another option would not help
+            raise
+        raise ConfigError(
+            f"{option} {path} cannot be written to: no file can be made in {nearest} "
+            f"({error.strerror})"
+        ) from error
 
 
 def write_text(path: Path, text: str, *, synced: bool = True) -> None:

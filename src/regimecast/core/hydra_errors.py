@@ -103,7 +103,7 @@ def _known_keys(arguments: Sequence[str], folders: Sequence[Path]) -> list[str]:
         argument if "[" in argument else argument.partition(",")[0]
         for argument in arguments
         if "=" in argument
-        and any((folder / argument.partition("=")[0]).is_dir() for folder in folders)
+        and any((folder / argument.lstrip("+").partition("=")[0]).is_dir() for folder in folders)
     ]
     search = [f"hydra.searchpath=[{','.join(f'file://{other}' for other in others)}]"]
     GlobalHydra.instance().clear()

@@ -41,7 +41,7 @@ class FeatureState:
     dropped: Int[np.ndarray, " A"]
     """Bars of each asset before those."""
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path | str) -> None:
         """Writes one file, atomically; it starts with the SHA-256 of the rest."""
         header = {
             "version": self.version,
@@ -60,17 +60,17 @@ class FeatureState:
             offsets=self.bars.offsets,
             dropped=self.dropped,
         )
-        with atomic_path(folder / _FILE) as path:
+        with atomic_path(Path(folder) / _FILE) as path:
             path.write_bytes(hashlib.sha256(content.getbuffer()).digest() + content.getbuffer())
 
     @classmethod
-    def load(cls, folder: Path) -> "FeatureState":
+    def load(cls, folder: Path | str) -> "FeatureState":
         """State that `save` wrote.
 
         Raises:
             DataError: there is none, or the file is damaged.
         """
-        path = folder / _FILE
+        path = Path(folder) / _FILE
         try:
             content = path.read_bytes()
         except OSError as error:

@@ -11,14 +11,15 @@ from jaxtyping import Float, Int
 
 from regimecast.core.errors import ConfigError, DataError
 from regimecast.data.overlap import checked_spans, concurrency
+from regimecast.labels.checks import Numbers, checked_bars, checked_numbers, is_real
 
 __all__ = ["return_attribution", "time_decay"]
 
 
 def return_attribution(
-    entries: Int[np.ndarray, " N"],
-    exits: Int[np.ndarray, " Ne"],
-    log_returns: Float[np.ndarray, " T"],
+    entries: Numbers,
+    exits: Numbers,
+    log_returns: Numbers,
 ) -> Float[np.ndarray, " N"]:
     """Weight of each label by the return that is its own, with a sum of N.
 
@@ -36,10 +37,12 @@ def return_attribution(
         DataError: a span ends before it starts or is not within the bars, a return within a span
             is missing, or no label has a return.
     """
-    first, last = checked_spans(entries, exits, len(log_returns))
+    returns = checked_numbers("log_returns", log_returns).copy()
+    first, last = checked_spans(
+        checked_bars("entries", entries), checked_bars("exits", exits), len(returns)
+    )
     if not len(first):
         return np.zeros(0)
-    returns = np.array(log_returns, dtype=np.float64)
     if np.isnan(returns[0]):
         returns[0] = 0.0
     count = concurrency(first, last, len(returns))
@@ -55,7 +58,7 @@ def return_attribution(
     return weight * (len(weight) / weight.sum())
 
 
-def time_decay(uniqueness: Float[np.ndarray, " N"], last_weight: float) -> Float[np.ndarray, " N"]:
+def time_decay(uniqueness: Numbers, last_weight: float) -> Float[np.ndarray, " N"]:
     """Weight of each label by age, 1 for the newest, on a line over cumulative uniqueness.
 
     Age counts in uniqueness instead of time, so that labels which repeat each other do not age
@@ -70,8 +73,9 @@ def time_decay(uniqueness: Float[np.ndarray, " N"], last_weight: float) -> Float
         DataError: a uniqueness is missing or not positive.
         ConfigError: `last_weight` is out of range.
     """
-    if not -1.0 < last_weight <= 1.0:
-        raise ConfigError(f"last_weight={last_weight}; allowed: above -1, at most 1")
+    if not is_real(last_weight) or not -1.0 < last_weight <= 1.0:
+        raise ConfigError(f"last_weight={last_weight!r}; allowed: above -1, at most 1")
+    uniqueness = checked_numbers("uniqueness", uniqueness)
     wrong = np.flatnonzero(~(np.isfinite(uniqueness) & (uniqueness > 0)))
     if len(wrong):
         raise DataError(f"uniqueness={uniqueness[wrong[0]]} at label {wrong[0]}; allowed: above 0")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from regimecast.core.errors import ConfigError, did_you_mean
+from regimecast.labels.checks import checked_count
 
 __all__ = ["BarrierSetting"]
 
@@ -27,8 +28,7 @@ class BarrierSetting:
         self._check("triple_barrier")
 
     def _check(self, key: str) -> None:
-        if self.horizon < 1:
-            raise ConfigError(f"{key}.horizon={self.horizon}; allowed: at least 1 bar")
+        checked_count(f"{key}.horizon", self.horizon)
         for name in ("upper", "lower"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{key}.{name}={getattr(self, name)}; allowed: above 0")
@@ -51,7 +51,7 @@ class BarrierSetting:
         if missing := [name for name in allowed if name not in values]:
             raise ConfigError(f"{key} needs {', '.join(missing)}")
         horizon = values["horizon"]
-        if not float(horizon).is_integer():
+        if isinstance(horizon, bool) or not float(horizon).is_integer():
             raise ConfigError(f"{key}.horizon={horizon}; allowed: a whole number of bars")
         try:
             return cls(

@@ -12,8 +12,9 @@ from regimecast.core.errors import ConfigError, DataError
 from regimecast.core.types import Task
 from regimecast.data.panel import Panel
 from regimecast.labels.barrier_setting import BarrierSetting
-from regimecast.labels.barriers import Tie, TripleBarrierLabels, triple_barrier
+from regimecast.labels.barriers import Tie, TripleBarrierLabels, barrier_labels
 from regimecast.labels.base import INCOMPLETE, Target, TargetRegistry, TargetSeries
+from regimecast.labels.checks import checked_cost
 from regimecast.labels.volatility import check_volatility, log_close, target_scale
 from regimecast.labels.widths import average_true_range
 
@@ -79,13 +80,11 @@ class TripleBarrier(Target):
             raise ConfigError(f"triple_barrier.unit={unit!r}; allowed: {', '.join(get_args(Unit))}")
         if tie not in get_args(Tie):
             raise ConfigError(f"triple_barrier.tie={tie!r}; allowed: {', '.join(get_args(Tie))}")
-        if not 0.0 <= cost_bps < math.inf:
-            raise ConfigError(f"triple_barrier.cost_bps={cost_bps}; allowed: 0 or more")
         check_volatility("triple_barrier", window=volatility_window, floor=volatility_floor)
         self._unit = unit
         self._window = volatility_window
         self._floor = volatility_floor
-        self.cost_bps = float(cost_bps)
+        self.cost_bps = checked_cost("triple_barrier.cost_bps", cost_bps)
         self.tie: Tie = tie
 
     @property
@@ -153,7 +152,7 @@ class TripleBarrier(Target):
     ) -> TripleBarrierLabels:
         setting = self.setting(panel.assets[asset])
         try:
-            return triple_barrier(
+            return barrier_labels(
                 *watched_prices(panel, asset),
                 upper=setting.upper * unit,
                 lower=setting.lower * unit,

@@ -16,16 +16,23 @@ from jaxtyping import Float, Int
 
 from regimecast.core.errors import ConfigError, DataError
 from regimecast.labels.base import INCOMPLETE
-from regimecast.labels.checks import check_prices, check_range, checked_entries
+from regimecast.labels.checks import (
+    Numbers,
+    check_prices,
+    check_range,
+    checked_cost,
+    checked_count,
+    checked_distances,
+    checked_entries,
+    checked_numbers,
+)
 
-__all__ = ["Tie", "TripleBarrierLabels", "triple_barrier"]
+__all__ = ["Tie", "TripleBarrierLabels", "barrier_labels", "triple_barrier"]
 
 Tie = Literal["lower", "upper"]
 
 _BLOCK = 8
 """Bars that the search passes over at once where none of their prices reaches a barrier."""
-
-Distance = float | int | Float[np.ndarray, " D"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,14 +49,14 @@ class TripleBarrierLabels:
 
 
 def triple_barrier(
-    close: Float[np.ndarray, " T"],
-    high: Float[np.ndarray, " Th"] | None,
-    low: Float[np.ndarray, " Tl"] | None,
+    close: Numbers,
+    high: Numbers | None,
+    low: Numbers | None,
     *,
-    upper: Distance,
-    lower: Distance,
+    upper: Numbers,
+    lower: Numbers,
     horizon: int,
-    entries: Int[np.ndarray, " N"] | None = None,
+    entries: Numbers | None = None,
     cost_bps: float = 0.0,
     tie: Tie = "lower",
 ) -> TripleBarrierLabels:
@@ -66,25 +73,86 @@ def triple_barrier(
         low: lows; None watches closes.
         upper: distance of the upper barrier as a fraction of the entry's close, one or per bar,
             positive; infinity for no barrier.
-        lower: the same downwards.
-        horizon: bars until the deadline.
-        entries: bars to label, in any order; every bar where left out.
-        cost_bps: cost of a round trip in basis points of the price.
+        lower: the same downwards, below 1: no price falls by all of itself.
+        horizon: bars until the deadline, fewer than the series has.
+        entries: numbers of the bars to label, in any order; every bar where left out.
+        cost_bps: cost of a round trip in basis points of the price, below 10,000.
         tie: the barrier that counts where one bar reaches both: the order inside a bar is not
             known, and ``lower`` is the cautious choice for a long position.
 
     Raises:
-        DataError: lengths differ, prices or distances are missing or not positive, a high is below
-            its low, or an entry is no bar.
+        DataError: lengths differ, prices or distances are missing, not positive or not numbers, a
+            high is below its low, an entry is no bar, or `horizon` is as long as the series.
         ConfigError: `horizon`, `cost_bps` or `tie` is out of range.
     """
-    _check_settings(horizon, cost_bps, tie)
+    prices = checked_numbers("close", close)
+    horizon = checked_count("horizon", horizon)
+    if horizon >= len(prices):
+        raise DataError(
+            f"horizon={horizon}, and close has {len(prices)} bars; allowed: a horizon below the "
+            "number of bars"
+        )
+    return barrier_labels(
+        prices,
+        high,
+        low,
+        upper=upper,
+        lower=lower,
+        horizon=horizon,
+        entries=entries,
+        cost_bps=cost_bps,
+        tie=tie,
+        fall_below=1.0,
+    )
+
+
+def barrier_labels(
+    close: Numbers,
+    high: Numbers | None,
+    low: Numbers | None,
+    *,
+    upper: Numbers,
+    lower: Numbers,
+    horizon: int,
+    entries: Numbers | None = None,
+    cost_bps: float = 0.0,
+    tie: Tie = "lower",
+    fall_below: float = np.inf,
+) -> TripleBarrierLabels:
+    """`triple_barrier` of a series however short, with lower barriers however far.
+
+    For rules that label many assets, or the first bars of one: there a deadline beyond the last bar
+    leaves labels incomplete, and a barrier of 100 % or more is one that no price meets.
+
+    Args:
+        close: as in `triple_barrier`, and so are the others.
+        high: highs.
+        low: lows.
+        upper: distance of the upper barrier.
+        lower: distance of the lower barrier.
+        horizon: bars until the deadline.
+        entries: numbers of the bars to label.
+        cost_bps: cost of a round trip.
+        tie: the barrier that counts where one bar reaches both.
+        fall_below: what a finite `lower` has to be below.
+
+    Raises:
+        DataError: as `triple_barrier`.
+        ConfigError: as `triple_barrier`.
+    """
+    horizon = checked_count("horizon", horizon)
+    cost_bps = checked_cost("cost_bps", cost_bps)
+    if tie not in get_args(Tie):
+        raise ConfigError(f"tie={tie!r}; allowed: {', '.join(get_args(Tie))}")
     if (high is None) != (low is None):
         raise DataError("high and low go together; give both or neither")
+    close = checked_numbers("close", close)
     bars = None if entries is None else checked_entries(entries, len(close))
     check_prices("close", close, len(close))
+    highs = lows = close
     if high is not None and low is not None:
-        check_range(high, low, len(close))
+        highs, lows = checked_numbers("high", high), checked_numbers("low", low)
+        check_range(highs, lows, len(close))
     count = len(close) if bars is None else len(bars)
     # Allocated here: numpy asks for large pages where numba does not, a fifth of the time at ten
     # million bars.
@@ -92,14 +160,14 @@ def triple_barrier(
         np.empty(count, dtype=np.int8), np.empty(count, dtype=np.int64), np.empty(count)
     )
     _first_touch(
-        np.ascontiguousarray(close, dtype=np.float64),
-        np.ascontiguousarray(close if high is None else high, dtype=np.float64),
-        np.ascontiguousarray(close if low is None else low, dtype=np.float64),
-        _distances("upper", upper, bars, len(close)),
-        _distances("lower", lower, bars, len(close)),
+        close,
+        highs,
+        lows,
+        _distances("upper", upper, bars, len(close), np.inf),
+        _distances("lower", lower, bars, len(close), fall_below),
         bars,
-        int(horizon),
-        float(cost_bps) * 1e-4,
+        horizon,
+        cost_bps * 1e-4,
         tie == "upper",
         high is None,
         labels.label,
@@ -109,33 +177,28 @@ def triple_barrier(
     return labels
 
 
-def _check_settings(horizon: int, cost_bps: float, tie: str) -> None:
-    if horizon < 1:
-        raise ConfigError(f"horizon={horizon}; allowed: at least 1 bar")
-    if not 0.0 <= cost_bps < np.inf:
-        raise ConfigError(f"cost_bps={cost_bps}; allowed: 0 or more")
-    if tie not in get_args(Tie):
-        raise ConfigError(f"tie={tie!r}; allowed: {', '.join(get_args(Tie))}")
-
-
 def _distances(
-    name: str, distance: Distance, bars: Int[np.ndarray, " N"] | None, length: int
+    name: str,
+    distance: Numbers,
+    bars: Int[np.ndarray, " N"] | None,
+    length: int,
+    below: float,
 ) -> Float[np.ndarray, " D"]:
-    """The distance of every bar, or the one distance of all; positive at each entry."""
-    values = np.atleast_1d(np.asarray(distance, dtype=np.float64))
-    if np.ndim(distance) and len(values) != length:
-        raise DataError(f"{name} has {len(values)} values; allowed: one, or {length}, one per bar")
-    if values.min(initial=np.inf) > 0:  # false where a distance is missing, in a warm-up say
-        return np.ascontiguousarray(values)
+    """The distance of every bar, or the one distance of all; in range at each entry."""
+    values = checked_distances(name, distance, length)
+    # False where a distance is missing, in a warm-up say.
+    if values.min(initial=np.inf) > 0 and (below == np.inf or values.max(initial=0.0) < below):
+        return values
     bars = np.arange(length) if bars is None else bars
-    at_entries = values[bars] if np.ndim(distance) else np.broadcast_to(values, len(bars))
-    wrong = np.flatnonzero(~(at_entries > 0))
+    at_entries = values[bars if len(values) == length else np.zeros_like(bars)]
+    wrong = np.flatnonzero(~((at_entries > 0) & ((at_entries < below) | (at_entries == np.inf))))
     if len(wrong):
+        limit = "" if below == np.inf else f" and below {below:g}, or infinity for no barrier"
         raise DataError(
             f"{name}={at_entries[wrong[0]]} for the entry at bar {bars[wrong[0]]} "
-            f"({len(wrong)} such entries); allowed: above 0"
+            f"({len(wrong)} such entries); allowed: above 0{limit}"
         )
-    return np.ascontiguousarray(values)
+    return values
 
 
 # `no_type_check` keeps the tests' runtime checker off the kernels: numba compiles the plain

@@ -9,15 +9,16 @@ import numba
 import numpy as np
 from jaxtyping import Float, Int
 
-from regimecast.core.errors import ConfigError, DataError
+from regimecast.core.errors import DataError
 from regimecast.data.overlap import checked_spans
+from regimecast.labels.checks import Numbers, checked_bars, checked_count
 
 __all__ = ["sequential_bootstrap"]
 
 
 def sequential_bootstrap(
-    entries: Int[np.ndarray, " N"],
-    exits: Int[np.ndarray, " Ne"],
+    entries: Numbers,
+    exits: Numbers,
     n_bars: int,
     *,
     size: int,
@@ -40,16 +41,17 @@ def sequential_bootstrap(
         DataError: a span ends before it starts or is not within the bars, or there is no label.
         ConfigError: `size` or `seed` is negative.
     """
-    if size < 0:
-        raise ConfigError(f"size={size}; allowed: 0 or more draws")
-    if seed < 0:
-        raise ConfigError(f"seed={seed}; allowed: 0 or more")
-    first, last = checked_spans(entries, exits, n_bars)
+    size = checked_count("size", size, least=0, unit="draws")
+    seed = checked_count("seed", seed, least=0, unit="any kind")
+    n_bars = checked_count("n_bars", n_bars, least=0)
+    first, last = checked_spans(
+        checked_bars("entries", entries), checked_bars("exits", exits), n_bars
+    )
     if size and not len(first):
         raise DataError(f"size={size} draws from no label")
     order = np.argsort(first, kind="stable")
     uniform = np.random.default_rng(seed).random(size)
-    return _draw(first, last, order, int(n_bars), uniform)
+    return _draw(first, last, order, n_bars, uniform)
 
 
 @numba.njit(cache=True)

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from regimecast.core.errors import DataError
-from regimecast.labels.checks import check_prices
+from regimecast.labels.checks import Numbers, check_prices, checked_distances, checked_numbers
 
 __all__ = ["CusumSums", "cusum_events", "cusum_sums"]
 
@@ -28,9 +28,7 @@ class CusumSums:
     """True where a sum has passed the threshold and started anew."""
 
 
-def cusum_events(
-    close: Float[np.ndarray, " T"], threshold: float | int | Float[np.ndarray, " Th"]
-) -> Int[np.ndarray, " E"]:
+def cusum_events(close: Numbers, threshold: Numbers) -> Int[np.ndarray, " E"]:
     """Bars of the symmetric CUSUM filter's events in rising order, each known at its close.
 
     Two sums of one-bar log returns run along, one that never falls below 0 and one that never
@@ -50,8 +48,8 @@ def cusum_events(
 
 
 def cusum_sums(
-    close: Float[np.ndarray, " T"],
-    threshold: float | int | Float[np.ndarray, " Th"],
+    close: Numbers,
+    threshold: Numbers,
     *,
     start: tuple[float, float] = (0.0, 0.0),
 ) -> CusumSums:
@@ -66,19 +64,15 @@ def cusum_sums(
     Raises:
         DataError: as `cusum_events`.
     """
-    check_prices("close", close, len(close))
-    values = np.asarray(threshold, dtype=np.float64)
-    if values.ndim and len(values) != len(close):
-        raise DataError(
-            f"threshold has {len(values)} values; allowed: one, or {len(close)}, one per bar"
-        )
+    prices = checked_numbers("close", close)
+    check_prices("close", prices, len(prices))
+    values = checked_distances("threshold", threshold, len(prices))
     wrong = np.flatnonzero(values <= 0)
     if len(wrong):
         raise DataError(
-            f"threshold={values.ravel()[wrong[0]]} at bar {wrong[0]} ({len(wrong)} such bars); "
+            f"threshold={values[wrong[0]]} at bar {wrong[0]} ({len(wrong)} such bars); "
             "allowed: above 0"
         )
-    prices = np.ascontiguousarray(close, dtype=np.float64)
     thresholds = np.ascontiguousarray(np.broadcast_to(values, len(prices)))
     return CusumSums(*_cusum_sums(prices, thresholds, float(start[0]), float(start[1])))
 

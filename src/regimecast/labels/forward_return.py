@@ -8,6 +8,7 @@ from regimecast.core.errors import ConfigError
 from regimecast.core.types import Task
 from regimecast.data.panel import Panel
 from regimecast.labels.base import Target, TargetRegistry, TargetSeries
+from regimecast.labels.checks import checked_count
 from regimecast.labels.volatility import check_volatility, log_close, target_scale
 
 __all__ = ["ForwardReturn"]
@@ -35,14 +36,12 @@ class ForwardReturn(Target):
     def __init__(
         self, *, horizon: int, scale: Scale, volatility_window: int, volatility_floor: float
     ) -> None:
-        if horizon < 1:
-            raise ConfigError(f"forward_return.horizon={horizon}; allowed: at least 1 bar")
         if scale not in get_args(Scale):
             raise ConfigError(
                 f"forward_return.scale={scale!r}; allowed: {', '.join(get_args(Scale))}"
             )
         check_volatility("forward_return", window=volatility_window, floor=volatility_floor)
-        self._horizon = horizon
+        self._horizon = checked_count("forward_return.horizon", horizon)
         self._scale = scale
         self._window = volatility_window
         self._floor = volatility_floor

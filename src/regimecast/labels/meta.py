@@ -7,15 +7,16 @@ side; a secondary model learns from these labels when to follow it.
 import numpy as np
 from jaxtyping import Int
 
-from regimecast.core.errors import ConfigError, DataError
+from regimecast.core.errors import DataError
 from regimecast.labels.barriers import TripleBarrierLabels
 from regimecast.labels.base import INCOMPLETE
+from regimecast.labels.checks import Numbers, checked_cost, checked_numbers
 
 __all__ = ["meta_labels"]
 
 
 def meta_labels(
-    side: Int[np.ndarray, " N"], labels: TripleBarrierLabels, *, cost_bps: float = 0.0
+    side: Numbers, labels: TripleBarrierLabels, *, cost_bps: float = 0.0
 ) -> Int[np.ndarray, " M"]:
     """1 where following the side makes a profit after costs, else 0; int8.
 
@@ -33,12 +34,12 @@ def meta_labels(
         DataError: the sides are not one per label, or not 1, 0 or -1.
         ConfigError: `cost_bps` is out of range.
     """
-    if not 0.0 <= cost_bps < np.inf:
-        raise ConfigError(f"cost_bps={cost_bps}; allowed: 0 or more")
+    cost_bps = checked_cost("cost_bps", cost_bps)
+    side = checked_numbers("side", side)
     if len(side) != len(labels.label):
         raise DataError(f"side has {len(side)} values; labels: {len(labels.label)}")
     wrong = np.flatnonzero(~np.isin(side, (-1, 0, 1)))
     if len(wrong):
-        raise DataError(f"side={side[wrong[0]]} at label {wrong[0]}; allowed: 1, 0 or -1")
+        raise DataError(f"side={side[wrong[0]]:g} at label {wrong[0]}; allowed: 1, 0 or -1")
     profit = side * labels.ret > cost_bps * 1e-4
     return np.where(labels.label == INCOMPLETE, INCOMPLETE, profit).astype(np.int8)

@@ -16,7 +16,13 @@ from jaxtyping import Bool, Float, Int
 
 from regimecast.core.errors import ConfigError
 from regimecast.labels.base import INCOMPLETE
-from regimecast.labels.checks import check_prices, checked_entries
+from regimecast.labels.checks import (
+    Numbers,
+    check_prices,
+    checked_count,
+    checked_entries,
+    checked_numbers,
+)
 
 __all__ = ["TrendLabels", "trend_scanning"]
 
@@ -38,10 +44,10 @@ class TrendLabels:
 
 
 def trend_scanning(
-    close: Float[np.ndarray, " T"],
+    close: Numbers,
     horizons: Sequence[int],
     *,
-    entries: Int[np.ndarray, " N"] | None = None,
+    entries: Numbers | None = None,
 ) -> TrendLabels:
     """Trends that start at the close of each entry.
 
@@ -53,24 +59,23 @@ def trend_scanning(
     Args:
         close: closes of one asset, positive.
         horizons: bars ahead at which windows end, at least 2 each, in any order.
-        entries: bars to label, in any order; every bar where left out.
+        entries: numbers of the bars to label, in any order; every bar where left out.
 
     Raises:
-        DataError: a close is missing or not positive, or an entry is no bar.
-        ConfigError: there is no horizon, or one is below 2.
+        DataError: a close is missing, not positive or no number, or an entry is no bar.
+        ConfigError: there is no horizon, or one is below 2 or no whole number.
     """
-    if not len(horizons) or min(horizons) < 2:
-        raise ConfigError(f"horizons={list(horizons)}; allowed: one or more, at least 2 bars each")
-    check_prices("close", close, len(close))
+    if np.ndim(horizons) != 1 or not len(horizons):
+        raise ConfigError(f"horizons={horizons}; allowed: one or more, at least 2 bars each")
+    windows = [checked_count(f"horizons[{i}]", h, least=2) for i, h in enumerate(horizons)]
+    prices = checked_numbers("close", close)
+    check_prices("close", prices, len(prices))
+    bars = checked_entries(entries, len(prices))
     # No window beyond the series can end, however long it is.
-    reach = min(max(horizons), len(close))
+    reach = min(max(windows), len(prices))
     tested = np.zeros(reach + 1, dtype=np.bool_)
-    tested[[h for h in horizons if h <= reach]] = True
-    label, t_value, horizon, exit_ = _scan(
-        np.ascontiguousarray(close, dtype=np.float64),
-        tested,
-        checked_entries(entries, len(close)),
-    )
+    tested[[h for h in windows if h <= reach]] = True
+    label, t_value, horizon, exit_ = _scan(prices, tested, bars)
     return TrendLabels(label, t_value, horizon, exit_)
 
 

@@ -6,14 +6,14 @@ from jaxtyping import Float
 from regimecast.core.errors import ConfigError, DataError
 from regimecast.data.panel import Panel
 from regimecast.data.returns import log_returns, trailing_volatility
+from regimecast.labels.checks import checked_count
 
 __all__ = ["check_volatility", "log_close", "target_scale"]
 
 
 def check_volatility(target: str, *, window: int, floor: float) -> None:
     """Raises `ConfigError` unless a window holds two returns and a floor is positive."""
-    if window < 2:
-        raise ConfigError(f"{target}.volatility_window={window}; allowed: at least 2 bars")
+    checked_count(f"{target}.volatility_window", window, least=2)
     if not 0.0 < floor < np.inf:
         raise ConfigError(f"{target}.volatility_floor={floor}; allowed: above 0")
 

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float
 
 from regimecast.core.errors import ConfigError, DataError
 from regimecast.data.returns import trailing_volatility
-from regimecast.labels.checks import check_prices
+from regimecast.labels.checks import Numbers, check_prices, checked_count, checked_numbers, is_real
 
 __all__ = [
     "BarrierWidths",
@@ -44,14 +44,18 @@ def percentage_barriers(n_bars: int, *, upper: float, lower: float) -> BarrierWi
     """The same fractions of the close at every bar.
 
     Raises:
-        ConfigError: `upper` or `lower` is not above 0.
+        ConfigError: `n_bars` is no number of bars, `upper` or `lower` is not above 0, or `lower` is
+            1 or more: no price falls by all of itself.
     """
+    n_bars = checked_count("n_bars", n_bars, least=0)
     _check_multiples(upper, lower)
+    if lower >= 1.0:
+        raise ConfigError(f"lower={lower}; allowed: above 0 and below 1")
     return BarrierWidths(np.full(n_bars, float(upper)), np.full(n_bars, float(lower)))
 
 
 def volatility_barriers(
-    close: Float[np.ndarray, " T"],
+    close: Numbers,
     *,
     window: int,
     upper: float,
@@ -73,19 +77,19 @@ def volatility_barriers(
     """
     _check_multiples(upper, lower)
     _check_floor(floor)
-    if window < 2:
-        raise ConfigError(f"window={window}; allowed: at least 2 bars")
-    check_prices("close", close, len(close))
-    returns = np.full(len(close), np.nan)
-    returns[1:] = np.diff(np.log(close))
-    unit = np.maximum(trailing_volatility(returns, window=int(window)), floor)
+    window = checked_count("window", window, least=2)
+    prices = checked_numbers("close", close)
+    check_prices("close", prices, len(prices))
+    returns = np.full(len(prices), np.nan)
+    returns[1:] = np.diff(np.log(prices))
+    unit = np.maximum(trailing_volatility(returns, window=window), floor)
     return BarrierWidths(upper * unit, lower * unit)
 
 
 def atr_barriers(
-    high: Float[np.ndarray, " Th"],
-    low: Float[np.ndarray, " Tl"],
-    close: Float[np.ndarray, " T"],
+    high: Numbers,
+    low: Numbers,
+    close: Numbers,
     *,
     window: int,
     upper: float,
@@ -109,6 +113,10 @@ def atr_barriers(
     """
     _check_multiples(upper, lower)
     _check_floor(floor)
+    close, high, low = (
+        checked_numbers(name, values)
+        for name, values in (("close", close), ("high", high), ("low", low))
+    )
     for name, prices in (("close", close), ("high", high), ("low", low)):
         check_prices(name, prices, len(close))
     unit = np.maximum(average_true_range(high, low, close, window=window) / close, floor)
@@ -116,9 +124,9 @@ def atr_barriers(
 
 
 def average_true_range(
-    high: Float[np.ndarray, " Th"],
-    low: Float[np.ndarray, " Tl"],
-    close: Float[np.ndarray, " T"],
+    high: Numbers,
+    low: Numbers,
+    close: Numbers,
     *,
     window: int,
     start: float = np.nan,
@@ -142,29 +150,26 @@ def average_true_range(
         DataError: lengths differ.
         ConfigError: `window` is below 1.
     """
-    if window < 1:
-        raise ConfigError(f"window={window}; allowed: at least 1 bar")
+    window = checked_count("window", window)
+    close, high, low = (
+        checked_numbers(name, values)
+        for name, values in (("close", close), ("high", high), ("low", low))
+    )
     for name, prices in (("high", high), ("low", low)):
         if len(prices) != len(close):
             raise DataError(f"{name} has {len(prices)} bars, close has {len(close)}")
-    return _average_true_range(
-        np.ascontiguousarray(high, dtype=np.float64),
-        np.ascontiguousarray(low, dtype=np.float64),
-        np.ascontiguousarray(close, dtype=np.float64),
-        int(window),
-        float(start),
-    )
+    return _average_true_range(high, low, close, window, float(start))
 
 
 def _check_multiples(upper: float, lower: float) -> None:
     for key, multiple in (("upper", upper), ("lower", lower)):
-        if not 0.0 < multiple < np.inf:
-            raise ConfigError(f"{key}={multiple}; allowed: above 0")
+        if not is_real(multiple) or not 0.0 < multiple < np.inf:
+            raise ConfigError(f"{key}={multiple!r}; allowed: a number above 0")
 
 
 def _check_floor(floor: float) -> None:
-    if not 0.0 < floor < np.inf:
-        raise ConfigError(f"floor={floor}; allowed: above 0")
+    if not is_real(floor) or not 0.0 < floor < np.inf:
+        raise ConfigError(f"floor={floor!r}; allowed: a number above 0")
 
 
 @numba.njit(cache=True)

@@ -3,14 +3,13 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from inspect import signature
 from typing import Any
 
 import numpy as np
 
-from regimecast.core.errors import ConfigError, DataError, did_you_mean
+from regimecast.core.errors import ConfigError, DataError
+from regimecast.core.parts import settings
 from regimecast.core.types import Interval
-from regimecast.core.values import fitting
 from regimecast.data.panel import Panel
 from regimecast.evaluation.costs import CostModel
 from regimecast.labels.barrier_setting import BarrierSetting
@@ -22,6 +21,7 @@ __all__ = ["AssetBarriers", "BarrierSearch", "SearchResult"]
 
 _log = logging.getLogger(__name__)
 
+_PAIRS = {"width": "numbers", "horizon": "whole numbers"}
 _DEADLINES = 20
 """Deadlines that an asset has to be long, or its shares of classes are chance."""
 
@@ -44,6 +44,11 @@ class AssetBarriers:
     def front(self) -> tuple[Candidate, ...]:
         """Candidates that no other one beats in both goals, the most balanced first."""
         return front(self.candidates)
+
+    @property
+    def improved(self) -> bool:
+        """Whether another setting than the default was chosen."""
+        return self.chosen is not None and self.chosen.setting != self.default.setting
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,7 @@ class BarrierSearch:
     mutation: float
 
     def __post_init__(self) -> None:
-        for key in ("width", "horizon"):
+        for key in _PAIRS:
             values = getattr(self, key)
             if len(values) != 2 or not 0 < values[0] <= values[1] < np.inf:
                 raise ConfigError(
@@ -108,24 +113,22 @@ class BarrierSearch:
                 raise ConfigError(f"search.{key}={getattr(self, key)}; allowed: {least} or more")
 
     @classmethod
-    def of(cls, config: Mapping[str, Any]) -> "BarrierSearch":
-        """Search of the values in a config.
+    def from_config(cls, config: Mapping[str, Any]) -> "BarrierSearch":
+        """The search of the config's group `search`.
 
         Raises:
-            ConfigError: a key is unknown or missing, or a value is of another type or out of range.
+            ConfigError: there is no such group, or a key or a value in it is wrong.
         """
-        taken = signature(cls).parameters
-        for key in config:
-            if key not in taken:
-                raise ConfigError(
-                    f"search has no key {key!r}.{did_you_mean(key, taken)} "
-                    f"Allowed: {', '.join(taken)}"
-                )
-        if missing := [key for key in taken if key not in config]:
-            raise ConfigError(f"search needs {', '.join(missing)}")
-        return cls(
-            **{key: fitting(f"search.{key}", config[key], taken[key].annotation) for key in taken}
-        )
+        given = config.get("search")
+        if given is None:
+            raise ConfigError(
+                "barriers needs the group search, which is null; leave out search=null and "
+                "~labels/search"
+            )
+        for key, kind in _PAIRS.items():
+            if isinstance(given, Mapping) and not isinstance(given.get(key, []), list):
+                raise ConfigError(f"search.{key}={given[key]} must be two {kind}, [least, most]")
+        return settings(cls, "search", config)
 
     @property
     def bounds(self) -> Bounds:

@@ -23,7 +23,7 @@ from jaxtyping import Float, Int
 
 from regimecast.data.overlap import average_uniqueness
 from regimecast.labels.barrier_setting import BarrierSetting
-from regimecast.labels.barriers import Tie, TripleBarrierLabels, triple_barrier
+from regimecast.labels.barriers import Tie, TripleBarrierLabels, barrier_labels
 
 __all__ = ["Judge", "Merit"]
 
@@ -85,7 +85,7 @@ class Judge:
         """Entries, and their labels with returns before costs."""
         entries = self.entries(setting.horizon)
         cost = self.label_cost_bps * 1e-4
-        return entries, triple_barrier(
+        return entries, barrier_labels(
             self.close,
             self.high,
             self.low,

@@ -14,8 +14,10 @@ from regimecast.assembly import Assembly
 from regimecast.core.compose import composed
 from regimecast.core.errors import ConfigError
 from regimecast.core.files import write_text
+from regimecast.core.parts import component
 from regimecast.data.cleaning import clean
 from regimecast.labels.barrier_target import TripleBarrier
+from regimecast.labels.base import TargetRegistry
 from regimecast.search.barriers import BarrierSearch, SearchResult
 from regimecast.search.interval import training_interval
 from regimecast.search.page import write_page
@@ -57,19 +59,23 @@ def find_barriers(
         config_dir: a folder of the user's own yaml files.
 
     Raises:
-        ConfigError: something in the config or the output's name is wrong.
+        ConfigError: something in the config is wrong, or the output cannot be written or is
+            somebody's own file.
         DataError: the data are too short, or no barriers leave an edge after costs.
         LeakageError: the split's purge is shorter than the longest deadline.
     """
     check_output(output)
     config = composed([*_CLASSES, *overrides], config_dir=config_dir)
-    search = BarrierSearch.of(config.pop("search"))
-    parts = Assembly.from_config(config, trains=False)
-    if not isinstance(parts.target, TripleBarrier):
+    search = BarrierSearch.from_config(config)
+    del config["search"]
+    # Before the other parts: the loss for classes would be blamed for a target without any.
+    target = component(TargetRegistry, "target", config)
+    if not isinstance(target, TripleBarrier):
         raise ConfigError(
-            f"target={parts.target.name!r} has no barriers to search; allowed: a target whose name "
+            f"target={target.name} has no barriers to search; barriers needs a target whose name "
             "is triple_barrier"
         )
+    parts = Assembly.from_config(config, trains=False)
     unit = str(config["target"]["unit"])
     if unit == "fraction" and search.width[1] >= 1:
         raise ConfigError(
@@ -81,7 +87,7 @@ def find_barriers(
     with _progress(bars.n_assets * search.generations, search.generations) as advance:
         result = search.run(
             bars,
-            parts.target,
+            target,
             interval=interval,
             cost=parts.cost,
             seed=parts.seed,

@@ -9,13 +9,22 @@ import yaml  # type: ignore[import-untyped]  # PyYAML carries no types
 
 from regimecast.core.config import config_folder
 from regimecast.core.errors import ConfigError
+from regimecast.core.files import check_writable
 from regimecast.search.barriers import SearchResult
 
 __all__ = ["check_output", "target_yaml"]
 
+_MARK = "# Found by: regimecast barriers"
+"""How every yaml of a search begins, and no other."""
+
 
 def check_output(path: Path) -> None:
-    """Raises `ConfigError` unless Hydra would find a target of that file's name in that file."""
+    """Nothing, if a search may write its yaml to `path` and its page beside it.
+
+    Raises:
+        ConfigError: Hydra would not find a target of that file's name there, the file is not a
+            search's, or it cannot be written.
+    """
     if path.suffix != ".yaml":
         raise ConfigError(f"--output {path} must end in .yaml")
     if path.parent.resolve().name != "target":
@@ -25,6 +34,13 @@ def check_output(path: Path) -> None:
         )
     if (config_folder() / "target" / path.name).is_file():
         raise ConfigError(f"--output {path}: there is a packaged target {path.stem!r} already")
+    for file in (path, path.with_suffix(".html")):
+        check_writable(file, "--output")
+    if path.exists() and not path.read_bytes().startswith(_MARK.encode()):
+        raise ConfigError(
+            f"--output {path} is there already and no search wrote it; remove it, or use another "
+            "name"
+        )
 
 
 def target_yaml(
@@ -49,8 +65,8 @@ def target_yaml(
     }
     values = {**target, "assets": settings, "fitted_until": str(end)}
     start = np.datetime_as_string(result.interval.start, unit="auto")
-    command = " ".join(["regimecast barriers", *overrides])
+    command = " ".join([_MARK, *overrides])
     text: str = yaml.safe_dump(
         values, sort_keys=False, default_flow_style=None, allow_unicode=True, width=100
     )
-    return f"# Found by: {command}\n# {result.trials} settings judged on {start} to {end}.\n{text}"
+    return f"{command}\n# {result.trials} settings judged on {start} to {end}.\n{text}"

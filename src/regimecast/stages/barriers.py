@@ -34,9 +34,8 @@ _log = logging.getLogger(__name__)
 class Barriers(Stage):
     """The best setting of each asset, by the search of ``regimecast barriers``.
 
-    The labels as configured say which bars train in the first fold, and only those are read. There
-    is nothing to search for another target, for barriers that were fitted already, or with
-    ``search=null``.
+    Only bars of the first fold's training part are read, whatever their labels. There is nothing
+    to search for another target, for barriers that were fitted already, or with ``search=null``.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("clean", "features", "label")
@@ -52,7 +51,7 @@ class Barriers(Stage):
         self._target = component(TargetRegistry, "target", config)
         self._search: BarrierSearch | None = None
         if not (why := self._nothing_to_search()):
-            self._search = BarrierSearch.of(config["search"])
+            self._search = BarrierSearch.from_config(config)
             # The longest deadline that may be found has to fit the purge: known before the search.
             self._splitter.check(label_bars=self._search.horizon[1])
         self._why_not = why
@@ -110,10 +109,10 @@ class Barriers(Stage):
             },
         )
         write_table(folder / "candidates.parquet", _candidates(result))
-        found = len(target["assets"])
+        found = sum(one.improved for one in result.assets)
         return (
             f"{result.trials:,} settings judged on bars up to {str(interval.end)[:10]}; new ones "
-            f"for {found} asset{'s' if found > 1 else ''}"
+            f"for {found} asset{'' if found == 1 else 's'}"
         )
 
     def _nothing_to_search(self) -> str:

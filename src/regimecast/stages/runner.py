@@ -13,7 +13,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from regimecast.core.errors import ConfigError, DataError, did_you_mean
-from regimecast.core.files import write_json
+from regimecast.core.files import check_writable_folder, read_json, write_json
 from regimecast.core.stopping import stop_if_asked
 from regimecast.stages.base import Inputs, Stage, StageRegistry, ordered, values_at
 from regimecast.stages.keys import StageKey, code_hash
@@ -66,7 +66,7 @@ def run_pipeline(
     Raises:
         ConfigError: the config cannot be used, and nothing has run; or there is no such stage, or
             one before `first` is not up to date; or another process works in the folder, or
-            somebody else's files are in it.
+            somebody else's files are in it, or it cannot be written to.
         LeakageError: a label would reach across the border of a split.
         DataError: the data cannot be used, or ``manifest.json`` is damaged.
     """
@@ -147,9 +147,11 @@ def _run(stage: Stage, manifest: PipelineManifest, folder: Path) -> tuple[str, d
             os.fsync(file.fileno())
         artifacts[path.relative_to(unfinished).as_posix()] = Artifact.of(path)
     place = folder / stage.name
+    replaced = _unfinished(folder, f"{stage.name}.replaced")
     if place.exists():
-        shutil.rmtree(place)
+        place.rename(replaced)  # at once: a kill leaves a folder whole, or not there
     unfinished.rename(place)
+    shutil.rmtree(replaced, ignore_errors=True)  # what stays is tidied away next time
     return said, artifacts
 
 
@@ -263,15 +265,24 @@ def _refuse_strangers(folder: Path, order: Sequence[str]) -> None:
     """Nothing, if every folder that has the name of a stage is one's: a stage replaces its own."""
     for name in order:
         place = folder / name
-        if place.exists() and not (place / _SUMMARY).is_file():
+        if place.exists() and not _written_by(name, place):
             raise ConfigError(
                 f"{place} is there already and no stage wrote it; use another --folder"
             )
 
 
+def _written_by(name: str, place: Path) -> bool:
+    try:
+        summary = read_json(place / _SUMMARY)
+    except (OSError, ValueError):
+        return False
+    return isinstance(summary, dict) and summary.get("stage") == name
+
+
 @contextmanager
 def _only_one(folder: Path) -> Iterator[None]:
     """The folder for this process alone; the system lets go of it whatever ends the process."""
+    check_writable_folder(folder, "--folder")
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock")
     try:

@@ -116,7 +116,7 @@ def test_a_file_in_place_of_the_folder_is_said_once(
     assert asked.computed == [1, 2, 1]
     (record,) = caplog.records
     assert f"{tmp_path / 'cache'} cannot be" in record.getMessage()
-    assert "goes on without" in record.getMessage()
+    assert "the run goes on" in record.getMessage()
     assert asked.tier.statistics().entries == 0
 
 

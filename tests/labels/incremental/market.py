@@ -11,9 +11,9 @@ from regimecast.labels import (
     atr_barriers,
     cusum_events,
     percentage_barriers,
-    triple_barrier,
     volatility_barriers,
 )
+from regimecast.labels.barriers import barrier_labels
 from regimecast.labels.base import INCOMPLETE
 
 RULE = LabelRule(
@@ -72,7 +72,7 @@ def labelled(table: pd.DataFrame, rule: LabelRule) -> pd.DataFrame:
     if rule.entries == "cusum":
         size = rule.event_size * widths.upper / rule.upper
         entries = np.intersect1d(entries, cusum_events(table["close"].to_numpy(), size))
-    found = triple_barrier(
+    found = barrier_labels(
         close,
         high,
         low,

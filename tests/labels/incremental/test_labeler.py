@@ -179,12 +179,14 @@ def test_a_damaged_state_is_found_and_made_good(mine, content):
     path.write_bytes(
         path.read_bytes().replace(b'"rows": ', b'"rows": 1') if content is None else content
     )
-    with pytest.raises(DataError, match=r"state\.json"):
-        mine.load_cache("BTC/USDT")
+    for call in (mine.load_cache, mine.cached_hash, lambda asset: mine.detect(asset, TABLE)):
+        with pytest.raises(DataError, match=r"state\.json.*an update with any bars makes it good"):
+            call("BTC/USDT")
     with pytest.raises(DataError, match=r"state\.json.*give the bars"):
         mine.update("BTC/USDT")
     update = mine.update("BTC/USDT", TABLE[300:])  # the other bars are in sound files
     assert (update.action, update.damaged) == ("full", ("state.json",))
+    assert "300 bars recovered" in update.reason
     assert_same_bytes(mine.load_cache("BTC/USDT"), labelled(TABLE, RULE))
 
 

@@ -207,7 +207,7 @@ class DiskTier:
             first, self._writable = self._writable, False
         if first:
             _log.warning(
-                "feature cache: %s cannot be %s (%s); the run goes on without writing to it",
+                "feature cache: %s cannot be %s (%s); the run goes on and writes no more there",
                 self._folder,
                 done,
                 error,

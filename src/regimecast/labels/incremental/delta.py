@@ -6,6 +6,7 @@ from typing import Literal
 import pandas as pd
 
 from regimecast.labels.base import INCOMPLETE
+from regimecast.labels.incremental.rows import check_frame
 
 __all__ = ["Action", "Delta", "DeltaDetector", "format_delta_summary"]
 
@@ -66,7 +67,11 @@ class DeltaDetector:
             cached_hash: of the rule that made `labels`.
             after: bars up to this time have left the window and do not count.
             last_run: when `labels` were made.
+
+        Raises:
+            DataError: bars are no frame.
         """
+        check_frame(bars)
         time = pd.DatetimeIndex(bars.get("time", bars.index))
         time = time.tz_convert("UTC").tz_localize(None) if time.tz is not None else time
         if after is not None:

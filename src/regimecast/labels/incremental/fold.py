@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from regimecast.data.returns import trailing_volatility
-from regimecast.labels.barriers import triple_barrier
+from regimecast.labels.barriers import barrier_labels
 from regimecast.labels.base import INCOMPLETE
 from regimecast.labels.cusum import cusum_sums
 from regimecast.labels.incremental.rows import NO_ENTRY, Rows
@@ -93,7 +93,7 @@ def relabel(rows: Rows, first: int, rule: LabelRule) -> Rows:
     label = np.full(len(close), INCOMPLETE, dtype=np.int8)
     held = np.full(len(close), NO_ENTRY, dtype=np.int32)
     ret = np.full(len(close), np.nan)
-    labels = triple_barrier(
+    labels = barrier_labels(
         close,
         rows.high[start:],
         rows.low[start:],

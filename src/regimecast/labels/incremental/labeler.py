@@ -13,12 +13,12 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
 
 from regimecast.core.errors import ConfigError, DataError
+from regimecast.labels.checks import is_real
 from regimecast.labels.incremental.delta import Action, Delta, DeltaDetector
 from regimecast.labels.incremental.fold import relabel
 from regimecast.labels.incremental.layout import closed_pieces
@@ -28,6 +28,7 @@ from regimecast.labels.incremental.plan import (
     needed,
     plan,
     salvage,
+    state_of,
     window_start,
 )
 from regimecast.labels.incremental.quarantine import Quarantine
@@ -99,9 +100,10 @@ class IncrementalLabeler:
         rolling_window_days: float | int | None = None,
         lock_timeout: float = 60.0,
     ) -> None:
-        if rolling_window_days is not None and not 0.0 < rolling_window_days < np.inf:
+        days = np.inf if rolling_window_days is None else rolling_window_days
+        if rolling_window_days is not None and not (is_real(days) and 0.0 < days < np.inf):
             raise ConfigError(
-                f"rolling_window_days={rolling_window_days}; allowed: above 0, or null"
+                f"rolling_window_days={days!r}; allowed: a number above 0, or None for no window"
             )
         self.folder = Path(folder)
         self.rule = rule
@@ -152,8 +154,8 @@ class IncrementalLabeler:
                 damaged and the bars do not cover it, or the folder cannot be written to. What is
                 on disk then stays as it was.
         """
-        given = Rows.concatenated() if bars is None else Rows.from_frame(bars)
         store = self._store(asset)
+        given = Rows.concatenated() if bars is None else Rows.from_frame(bars)
         if not len(given) and not store.folder.is_dir():
             raise DataError(f"{asset!r} has no labels in {self.folder}; give its bars")
         with store.locked(self.lock_timeout):
@@ -189,7 +191,7 @@ class IncrementalLabeler:
 
     def cached_hash(self, asset: str) -> str | None:
         """`config_hash` of the rule that made the labels on disk; None where there are none."""
-        state = self._store(asset).state()
+        state = state_of(self._store(asset))
         return None if state is None else state.config_hash
 
     def conflicts(self, asset: str) -> pd.DataFrame:
@@ -202,7 +204,7 @@ class IncrementalLabeler:
         Raises:
             DataError: a file is damaged.
         """
-        state = self._store(asset).state()
+        state = state_of(self._store(asset))
         return DeltaDetector.detect(
             bars,
             labels=None if state is None else self.load_cache(asset),
@@ -213,13 +215,10 @@ class IncrementalLabeler:
         )
 
     def _store(self, asset: str) -> LabelStore:
-        name = quote(asset, safe="")
-        if name in ("", ".", ".."):
-            raise ConfigError(f"asset={asset!r}; allowed: any other name")
-        return LabelStore(self.folder / name)
+        return LabelStore.of(self.folder, asset)
 
     def _state(self, asset: str, store: LabelStore) -> State:
-        state = store.state()
+        state = state_of(store)
         if state is None:
             raise DataError(f"{asset!r} has no labels in {self.folder}; give its bars to update")
         return state

@@ -21,7 +21,7 @@ from regimecast.labels.incremental.store import (
     State,
 )
 
-__all__ = ["Work", "first_run", "needed", "plan", "salvage", "window_start"]
+__all__ = ["Work", "first_run", "needed", "plan", "salvage", "state_of", "window_start"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +91,23 @@ def salvage(
     merged = merge(known, given)
     first = _resumed(merged, rule) if same else 0
     damaged = () if isinstance(damage, FormatError) else ("state.json",)
-    return Work("full", str(damage), (), merged.rows, first, merged, damaged=damaged)
+    reason = f"{damage}; {len(known):,} bars recovered from its other files"
+    return Work("full", reason, (), merged.rows, first, merged, damaged=damaged)
+
+
+def state_of(store: LabelStore) -> State | None:
+    """The state for a reader, None where there is none yet.
+
+    Raises:
+        DamageError: it cannot be used; the message says how to make it good.
+    """
+    try:
+        return store.state()
+    except DamageError as error:
+        raise type(error)(
+            f"{error}; an update with any bars makes it good: those in sound files stay, others "
+            "have to be given again"
+        ) from error
 
 
 def needed(damaged: Sequence[Segment]) -> str:
@@ -188,7 +204,7 @@ def _repair(
     work = _relabelled(sound, state, given, expired, rule, config_hash)
     return Work(
         "full",
-        f"damaged: {names}",
+        f"damaged: {names}; {len(sound):,} bars recovered from other files",
         (),
         work.rows,
         work.first,

@@ -14,7 +14,7 @@ from regimecast.core.errors import DataError
 from regimecast.labels.base import INCOMPLETE
 from regimecast.labels.checks import check_prices, check_range
 
-__all__ = ["NO_ENTRY", "SCHEMA", "Rows"]
+__all__ = ["NO_ENTRY", "SCHEMA", "Rows", "check_frame"]
 
 NO_ENTRY = -2
 """`Rows.held` of a bar that is not labelled: its unit is not known, or no rule enters there."""
@@ -117,6 +117,7 @@ class Rows:
             DataError: a column or the time is missing, or a price is missing, not positive or
                 crossed.
         """
+        check_frame(bars)
         missing = [name for name in ("high", "low", "close") if name not in bars]
         if missing:
             raise DataError(
@@ -190,6 +191,15 @@ class Rows:
                 "entry": held > NO_ENTRY,
             },
             index=pd.DatetimeIndex(self.time[start:].view("datetime64[ns]"), name="time"),
+        )
+
+
+def check_frame(bars: object) -> None:
+    """Raises `DataError` unless bars are a frame."""
+    if not isinstance(bars, pd.DataFrame):
+        raise DataError(
+            f"bars are a {type(bars).__name__}; allowed: a pandas DataFrame with high, low and "
+            "close, indexed by time"
         )
 
 

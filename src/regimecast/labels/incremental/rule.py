@@ -17,6 +17,7 @@ from regimecast.core.errors import ConfigError, did_you_mean
 from regimecast.core.hashing import hash_json
 from regimecast.core.values import fitting
 from regimecast.labels.barriers import Tie
+from regimecast.labels.checks import checked_cost, checked_count, is_real
 
 __all__ = ["Entries", "LabelRule", "WidthUnit"]
 
@@ -70,11 +71,15 @@ class LabelRule:
 
     def __post_init__(self) -> None:
         for key in ("upper", "lower", "floor", "event_size"):
-            self._require(key, "above 0", 0.0 < getattr(self, key) < np.inf)
+            value = getattr(self, key)
+            self._require(key, "a number above 0", is_real(value) and 0.0 < value < np.inf)
+        if self.unit == "fraction":
+            self._require("lower", "below 1, for no price falls by all of itself", self.lower < 1.0)
         for key in ("commission_bps", "slippage_bps"):
-            self._require(key, "0 or more", 0.0 <= getattr(self, key) < np.inf)
-        self._require("horizon", "at least 1 bar", self.horizon >= 1)
-        self._require("window", "at least 2 bars", self.window >= 2)
+            checked_cost(f"labels.{key}", getattr(self, key))
+        checked_cost("labels: 2 * (commission_bps + slippage_bps)", self.cost_bps)
+        checked_count("labels.horizon", self.horizon)
+        checked_count("labels.window", self.window, least=2)
         self._require("unit", ", ".join(get_args(WidthUnit)), self.unit in get_args(WidthUnit))
         self._require("tie", ", ".join(get_args(Tie)), self.tie in get_args(Tie))
         self._require("entries", ", ".join(get_args(Entries)), self.entries in get_args(Entries))

@@ -14,10 +14,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import filelock
 
-from regimecast.core.errors import DataError
+from regimecast.core.errors import ConfigError, DataError
 from regimecast.core.files import atomic_path, read_json, write_text
 from regimecast.core.hashing import hash_json
 from regimecast.labels.incremental.rows import Rows
@@ -95,6 +96,20 @@ class State:
 
 class LabelStore:
     """Files of one asset in a folder of its own."""
+
+    @classmethod
+    def of(cls, folder: Path, asset: object) -> "LabelStore":
+        """The store of an asset among those in a folder.
+
+        Raises:
+            ConfigError: the asset's name cannot be that of a folder.
+        """
+        if not isinstance(asset, str) or asset in ("", ".", ".."):
+            raise ConfigError(
+                f"asset={asset!r}; allowed: any text that is not empty, '.' or '..', for it names "
+                "a folder"
+            )
+        return cls(folder / quote(asset, safe=""))
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
