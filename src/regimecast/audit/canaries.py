@@ -89,8 +89,11 @@ def canary_checks(subject: Subject, trained: Rehearsal, fold: Fold) -> Iterator[
     cut = subject.market.bars.time[-1]
     with ledger.attempt("pipeline", cut, _ORACLE):
         yield from _learns_oracle(ledger, subject, trained, fold)
-    with ledger.attempt("pipeline", cut, _SHUFFLED):
-        yield from _ignores_shuffled(ledger, subject)
+    if subject.bars.has("close"):
+        with ledger.attempt("pipeline", cut, _SHUFFLED):
+            yield from _ignores_shuffled(ledger, subject)
+    else:
+        yield NotAudited("shuffled bars", "the series are no prices, which returns rebuild")
     yield from ledger.checks()
 
 

@@ -29,7 +29,10 @@ class ModelCheck:
             trained = rehearse(subject.parts, subject.market, fold, epochs=EPOCHS)
             found += prediction_checks(subject, trained, fold, cuts=_CUTS)
             found += gradient_checks(subject, trained, fold)
-            found += fill_checks(subject, trained, fold, cuts=_CUTS)
+            if subject.parts.target.tradable:
+                found += fill_checks(subject, trained, fold, cuts=_CUTS)
+            else:
+                found.append(NotAudited("fills", "the target does not say which way to trade"))
             found += canary_checks(subject, trained, fold)
         if len(subject.folds) > 1:
             why = "a model is trained on the first alone; splits and scalers are checked in others"
