@@ -3,6 +3,7 @@
 import pytest
 
 from regimecast import summary
+from regimecast.core import terminal
 from regimecast.summary import show_metrics
 
 
@@ -26,7 +27,7 @@ def test_square_brackets_and_colons_are_no_markup(capsys: pytest.CaptureFixture[
 def test_metrics_by_regime_fit_the_terminal(
     width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(summary, "_WIDE", width)
+    monkeypatch.setattr(terminal, "_WIDE", width)
     keys = (
         "n", "episodes", "mae", "rmse", "pinball", "crps", "directional_accuracy", "ic",
         "coverage_80",

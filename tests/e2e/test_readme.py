@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,10 @@ import pytest
 import yaml
 
 from regimecast.core.config import config_folder
+from regimecast.data.panel import Column, Panel, Role
 from regimecast.experiment import RunResult, compose
+from regimecast.features.pipeline import FeaturePipeline
+from regimecast.labels.incremental import IncrementalLabeler, LabelRule
 from regimecast.models.base import ModelRegistry
 from tests.conftest import REPOSITORY
 from tests.e2e.command import TINY, Ended
@@ -31,13 +35,14 @@ def commands() -> list[list[str]]:
 
 REGIMECAST = [words[1:] for words in commands() if words[0] == "regimecast"]
 TRAIN = [words[1:] for words in REGIMECAST if words[0] == "train"]
+OF_RUNS = {"leaderboard", "evaluate", "report"}
 SMALL = [word for word in TINY if not word.startswith(("data", "model", "target", "regime"))]
 
 
 def test_every_command_is_one_that_is_tested_here():
     for words in commands():
         assert words[0] in {"make", "regimecast"}, words
-    assert {words[0] for words in REGIMECAST} == {"train", "leaderboard", "evaluate", "report"}
+    assert {words[0] for words in REGIMECAST} == {*OF_RUNS, "train", "audit", "barriers"}
 
 
 @pytest.mark.parametrize("target", [w[1] for w in commands() if w[0] == "make"])
@@ -58,7 +63,9 @@ def write_bars(path: Path, *, renamed: bool) -> None:
     frame.to_csv(path, index=False)
 
 
-@pytest.mark.parametrize("words", [w for w in TRAIN if "-m" not in w], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [w for w in TRAIN if not {"-m", "target=searched"} & {*w}], ids=" ".join
+)
 def test_single_runs_run(words: list[str], command: Callable[..., Ended], folder: Path):
     write_bars(folder / "bars.csv", renamed=any("columns" in word for word in words))
     pd.read_csv(folder / "bars.csv").rename(columns={"close": "load"}).to_csv(
@@ -91,9 +98,61 @@ def test_finished_runs_are_evaluated_ranked_and_shown(
     job, study = str(finished.folder), str(finished.folder.parent)
     replaced = {"runs": study, "runs/STUDY/JOB": job, "runs/STUDY": study}
     for words in REGIMECAST:
-        if words[0] != "train":
+        if words[0] in OF_RUNS:
             ended = command(*(replaced.get(word, word) for word in words))
             assert ended.code == 0, ended.err
+
+
+MARKET = ["data=synthetic", "data.bars=3000", "data.assets=2"]
+
+
+def test_barriers_are_searched_and_trained_on(command: Callable[..., Ended]):
+    (search,) = (words for words in REGIMECAST if words[0] == "barriers")
+    (train,) = (words for words in TRAIN if "target=searched" in words)
+    quick = [*MARKET, "search.generations=2", "search.population=8"]
+    ended = command(*search[:1], *quick, *(w for w in search[1:] if not w.startswith("data=")))
+    assert ended.code == 0, ended.err
+    tiny = [word for word in TINY if not word.startswith(("data", "model", "target"))]
+    ended = command("train", *tiny, *MARKET, "model=lightgbm", "model.rounds=5", *train)
+    assert ended.code == 0, ended.err
+
+
+def test_an_audit_is_clean(command: Callable[..., Ended]):
+    (audit,) = (words for words in REGIMECAST if words[0] == "audit")
+    tiny = [word for word in TINY if not word.startswith(("data", "model", "target"))]
+    words = [word for word in audit[1:] if not word.startswith("data=")]
+    ended = command("audit", *words, *tiny, *MARKET, "features=[momentum]", "model.rounds=5")
+    assert ended.code == 0, ended.err
+    assert "clean: " in ended.out
+
+
+def test_updates_keep_up_with_new_bars(folder: Path):
+    (block,) = (block for block in blocks("python") if "pipeline.update" in block)
+    rng = np.random.default_rng(0)
+    close = 100 * np.exp(np.cumsum(rng.normal(0, 0.01, 300)))
+    time = pd.date_range("2024-01-01", periods=300, freq="D", unit="ns")
+    bars = Panel(
+        values=close[:, None],
+        time=time.to_numpy(),
+        offsets=np.array([0, 300]),
+        columns=(Column("close", Role.TARGET_SOURCE),),
+        assets=("A",),
+        frequency="1D",
+        calendar="24/7",
+    )
+    pipeline = FeaturePipeline({"momentum": compose()["features"]["momentum"]}, missing="skip")
+    history = bars.until(bars.time[199])
+    new_bars = replace(
+        bars, values=bars.values[200:], time=bars.time[200:], offsets=np.array([0, 100])
+    )
+    frame = pd.DataFrame({"high": close * 1.01, "low": close * 0.99, "close": close}, index=time)
+    names = {
+        "pipeline": pipeline, "history": history, "new_bars": new_bars, "folder": folder / "state",
+        "frame": frame, "LabelRule": LabelRule, "IncrementalLabeler": IncrementalLabeler,
+    }  # fmt: skip
+    exec(block, names)
+    np.testing.assert_array_equal(names["table"].values, pipeline.compute(bars).values[200:])
+    assert len(names["labeler"].load_cache("BTCUSDT")) == 300
 
 
 def test_the_axes_named_exist():

@@ -85,6 +85,7 @@ def ask_without_room(folder: str) -> None:
             os._exit(3)
     if list(Path(folder).glob("*.arrow")) or tier.statistics().misses != 3:
         os._exit(4)
+    os._exit(0)  # what measures coverage could not write its file
 
 
 def write_for_ever(folder: str, log: str) -> None:
