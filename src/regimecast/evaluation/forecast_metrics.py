@@ -5,7 +5,7 @@ None where the metric does not exist: no cell, no weight, no variation. Weights 
 score and are normalised by their sum; left out, every cell counts the same.
 """
 
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import no_type_check
 
 import numba
@@ -196,29 +196,45 @@ def information_coefficient(
     """
     if len(predicted) < 2:
         return None
-    group = origin * (int(step.max()) + 1) + step
-    wide = np.bincount(group) >= min_assets
-    if wide.any():
-        keep = wide[group]
-        predicted, actual, group = predicted[keep], actual[keep], group[keep]
-    else:
-        group = step
-    return _mean_correlation(predicted, actual, group, rank=rank)
+    if (np.diff(step) < 0).any():
+        order = np.argsort(step, kind="stable")
+        predicted, actual, origin, step = (a[order] for a in (predicted, actual, origin, step))
+    # Step by step, so that the memory is that of one step's cells.
+    edges = np.searchsorted(step, np.arange(int(step[-1]) + 2))
+    parts = [slice(a, b) for a, b in pairwise(edges) if b > a]
+    pooled = all(np.bincount(origin[part]).max() < min_assets for part in parts)
+    correlations = [
+        _correlations(
+            predicted[part],
+            actual[part],
+            np.zeros_like(origin[part]) if pooled else origin[part],
+            least=0 if pooled else min_assets,
+            rank=rank,
+        )
+        for part in parts
+    ]
+    found = np.concatenate(correlations)
+    return float(found.mean()) if len(found) else None
 
 
-def _mean_correlation(
-    x: Float[np.ndarray, " M"], y: Float[np.ndarray, " M"], group: Int[np.ndarray, " M"], rank: bool
-) -> float | None:
+def _correlations(
+    x: Float[np.ndarray, " M"],
+    y: Float[np.ndarray, " M"],
+    group: Int[np.ndarray, " M"],
+    *,
+    least: int,
+    rank: bool,
+) -> Float[np.ndarray, " G"]:
+    """Correlation in each group of at least so many cells in which both sides vary."""
+    keep = np.bincount(group)[group] >= least
+    x, y, group = x[keep], y[keep], group[keep]
     size = np.bincount(group)
     if rank:
         x, y = _ranks(x, group, size), _ranks(y, group, size)
     dx, spread_x = _deviation(x, group, size)
     dy, spread_y = _deviation(y, group, size)
     varies = (spread_x > 0) & (spread_y > 0)
-    if not varies.any():
-        return None
-    covariance = np.bincount(group, dx * dy)[varies]
-    return float((covariance / (spread_x[varies] * spread_y[varies])).mean())
+    return np.bincount(group, dx * dy)[varies] / (spread_x[varies] * spread_y[varies])
 
 
 def _deviation(

@@ -39,10 +39,10 @@ def predictions_frame(
         np.repeat(forecast.asset, horizon).astype(np.int64), categories=pd.Index(forecast.assets)
     )
     columns: dict[str, object] = {
-        "fold": np.repeat(np.broadcast_to(fold, n), horizon),
+        "fold": np.repeat(np.broadcast_to(fold, n).astype(np.int32), horizon),
         "asset": asset,
         "origin": np.repeat(forecast.origin, horizon),
-        "step": np.tile(np.arange(1, horizon + 1), n),
+        "step": np.tile(np.arange(1, horizon + 1, dtype=np.int32), n),
         "regime": np.repeat(outcomes.regime, horizon),
         "actual": np.where(outcomes.mask, happened, happened.dtype.type(np.nan)).ravel(),
         "weight": outcomes.weight.ravel(),

@@ -1,6 +1,7 @@
 """`evaluate`: every forecast metric of a run, overall, per regime and per step, with its count."""
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -13,6 +14,8 @@ __all__ = ["Metrics", "check_aligned", "episodes", "evaluate", "reported_steps"]
 
 Metrics = dict[str, float | int | None]
 """Metric by key; None where it does not exist."""
+
+_Selection: TypeAlias = slice | Bool[np.ndarray, " M"]
 
 _WEIGHTED = frozenset(
     {"mae", "mse", "rmse", "pinball", "crps", "directional_accuracy"}
@@ -98,15 +101,17 @@ class _Cells:
     """Known cells of a forecast, flattened once, to be scored in any selection."""
 
     def __init__(self, forecast: Forecast, outcomes: Outcomes) -> None:
-        known, happened = _known(outcomes, forecast.kind)
-        self.row, self.step = np.nonzero(known)
+        # Step by step, since most selections are of a step; int32 halves what indices take.
+        known, happened = (cells.T for cells in _known(outcomes, forecast.kind))
+        self.step, self.row = (index.astype(np.int32) for index in np.nonzero(known))
         self.kind = forecast.kind
         self.levels = forecast.levels
-        self.values = forecast.values[known]
-        self.actual = happened[known].astype(np.float64)
-        self.point = forecast.point()[known].astype(np.float64)
-        self.weight = outcomes.weight[known].astype(np.float64)
-        self.origin = np.unique(forecast.origin, return_inverse=True)[1][self.row]
+        self.values = forecast.values.swapaxes(0, 1)[known]
+        self.actual = happened[known].astype(np.float64, copy=False)
+        self.point = forecast.point().T[known].astype(np.float64, copy=False)
+        self.weight = outcomes.weight.T[known].astype(np.float64, copy=False)
+        origin = np.unique(forecast.origin, return_inverse=True)[1].astype(np.int32)
+        self.origin = origin[self.row]
         self.n_rows = len(forecast)
         for what, finite in (
             ("forecast", np.isfinite(self.values).all(axis=1)),
@@ -122,7 +127,7 @@ class _Cells:
 
     def count(self, rows: Bool[np.ndarray, " N"] | None = None, step: int | None = None) -> int:
         """Known cells of a selection."""
-        return int(self._select(rows, step).sum())
+        return len(self.row[self._select(rows, step)])
 
     def scores(
         self,
@@ -131,7 +136,7 @@ class _Cells:
         weighted: bool = False,
     ) -> Metrics:
         """Metrics of a selection by bare name, all None where it is empty."""
-        score: Callable[[Bool[np.ndarray, " M"], Float[np.ndarray, " K"] | None], Metrics] = {
+        score: Callable[[_Selection, Float[np.ndarray, " K"] | None], Metrics] = {
             ForecastKind.QUANTILES: self._quantiles,
             ForecastKind.PROBABILITIES: self._classes,
             ForecastKind.POSITIONS: self._direction,
@@ -139,15 +144,15 @@ class _Cells:
         keep = self._select(rows, step)
         return score(keep, self.weight[keep] if weighted else None)
 
-    def _select(
-        self, rows: Bool[np.ndarray, " N"] | None, step: int | None
-    ) -> Bool[np.ndarray, " M"]:
-        keep = np.ones(len(self.row), dtype=bool) if rows is None else rows[self.row]
-        return keep if step is None else keep & (self.step == step - 1)
+    def _select(self, rows: Bool[np.ndarray, " N"] | None, step: int | None) -> _Selection:
+        """Cells of these rows, or of a step; all where neither is given."""
+        if rows is not None:
+            return rows[self.row]
+        if step is None:
+            return slice(None)
+        return slice(*np.searchsorted(self.step, [step - 1, step]).tolist())
 
-    def _quantiles(
-        self, keep: Bool[np.ndarray, " M"], weight: Float[np.ndarray, " K"] | None
-    ) -> Metrics:
+    def _quantiles(self, keep: _Selection, weight: Float[np.ndarray, " K"] | None) -> Metrics:
         values, actual, point = self.values[keep], self.actual[keep], self.point[keep]
         metrics: Metrics = {
             "mae": forecast_metrics.mae(point, actual, weight),
@@ -164,9 +169,7 @@ class _Cells:
             metrics[f"width_{name}"] = forecast_metrics.width(lower, upper, weight)
         return metrics
 
-    def _direction(
-        self, keep: Bool[np.ndarray, " M"], weight: Float[np.ndarray, " K"] | None
-    ) -> Metrics:
+    def _direction(self, keep: _Selection, weight: Float[np.ndarray, " K"] | None) -> Metrics:
         point, actual = self.point[keep], self.actual[keep]
         metrics: Metrics = {
             "directional_accuracy": forecast_metrics.directional_accuracy(point, actual, weight)
@@ -179,9 +182,7 @@ class _Cells:
                 )
         return metrics
 
-    def _classes(
-        self, keep: Bool[np.ndarray, " M"], weight: Float[np.ndarray, " K"] | None
-    ) -> Metrics:
+    def _classes(self, keep: _Selection, weight: Float[np.ndarray, " K"] | None) -> Metrics:
         values = self.values[keep]
         truth = class_metrics.class_index(self.actual[keep], self.levels)
         return {
