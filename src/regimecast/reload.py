@@ -1,5 +1,6 @@
 """A finished run read back: its models forecast again, and are judged again."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import Container, DictConfig, OmegaConf
 from yaml import YAMLError  # type: ignore[import-untyped]  # PyYAML carries no types
 
 from regimecast.assembly import TOP_LEVEL, Assembly
@@ -29,6 +30,9 @@ __all__ = ["Evaluation", "evaluate_run"]
 
 _JUDGEMENT = ("strategy", "cost", "gate", "data")
 """Groups that a second judgement reads anew: all others are in the saved models or their folds."""
+_LATER = ("feature_cache", "window.shuffle")
+"""Keys that stored configs of older runs lack."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,8 +112,7 @@ def _stored_config(folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
         config = OmegaConf.load(folder / "config.yaml")
         if not isinstance(config, DictConfig) or not config:
             raise ValueError("it holds no config")
-        if "feature_cache" not in config:  # of a run before there was one: no result depends on it
-            config["feature_cache"] = compose()["feature_cache"]
+        _add_later_keys(config)
         if missing := sorted({*TOP_LEVEL} - {"features", *config}):
             raise ValueError(f"it lacks {', '.join(map(str, missing))}")
     with hydra_explained(overrides):
@@ -127,6 +130,20 @@ def _stored_config(folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
         else:
             OmegaConf.update(config, key, change.value(), merge=False)
     return plain(config)
+
+
+def _add_later_keys(config: Container) -> None:
+    """Fills in keys that came after the run; their defaults do what was done without them."""
+    defaults = OmegaConf.create(compose())
+    later = []
+    for key in _LATER:
+        group, _, name = key.rpartition(".")
+        holder: Any = OmegaConf.select(config, group) if group else config
+        if holder is not None and name not in holder:
+            OmegaConf.update(config, key, OmegaConf.select(defaults, key), force_add=True)
+            later.append(key)
+    if later:
+        _log.info("the run is older than %s; their defaults are taken", ", ".join(later))
 
 
 @contextmanager

@@ -63,11 +63,14 @@ def test_a_limit_that_cannot_be_is_an_error_before_anything_runs(command: Callab
     assert "feature_cache.memory_mb='much' must be a number" in ended.err
 
 
-def test_a_run_from_before_there_was_a_cache_can_be_evaluated(command: Callable[..., Ended]):
+def test_a_run_older_than_some_keys_can_be_evaluated(command: Callable[..., Ended]):
     assert command("train", *WITH_FEATURES).code == 0
     (run,) = run_folders(Path("runs/study"))
     config = OmegaConf.load(run / "config.yaml")
     del config["feature_cache"]
+    del config["window"]["shuffle"]
     OmegaConf.save(config, run / "config.yaml")
     ended = command("evaluate", str(run))
     assert ended.code == 0, ended.err
+    assert "the run is older than feature_cache, window.shuffle" in ended.err
+    assert "identical" in ended.out
