@@ -180,7 +180,8 @@ def test_what_says_nothing_about_trading_is_not_backtested():
     )
     found = judge(forecast, outcomes, bare, strategy=None, cost=DEAR, gate=GATE)
     traded = judge(forecast, outcomes, panel, strategy=SIGN, cost=DEAR, gate=GATE)
-    assert found.metrics["forecast"] == traded.metrics["forecast"]
+    assert found.metrics["forecast"].items() < traded.metrics["forecast"].items()
+    assert "test/directional_accuracy" not in found.metrics["forecast"]
     assert found.metrics["trading"] == {}
     assert found.metrics["gate"] == {"profile": "x", "passed": None, "rules": []}
     assert found.returns is None

@@ -67,6 +67,13 @@ def test_masked_cells_do_not_matter(scored):
     assert evaluate(other, outcomes) == evaluate(forecast, outcomes)
 
 
+def test_of_levels_neither_sign_nor_correlation_is_scored(scored):
+    everything, levels = evaluate(*scored), evaluate(*scored, direction=False)
+    left_out = {key.split("/")[-1] for key in everything.keys() - levels.keys()}
+    assert left_out == {"directional_accuracy", "weighted_directional_accuracy", "ic", "rank_ic"}
+    assert levels.items() <= everything.items()
+
+
 def test_positions_are_judged_by_direction_only():
     rng = np.random.default_rng(0)
     forecast = make_forecast(

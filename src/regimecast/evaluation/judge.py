@@ -61,7 +61,7 @@ def judge(
         SpecError: forecast and outcomes do not fit, overlap, or the strategy cannot use them.
         DataError: an origin or a price is missing in the panel.
     """
-    metrics = evaluate(forecast, outcomes)
+    metrics = evaluate(forecast, outcomes, direction=strategy is not None)
     if strategy is None:
         unjudged: dict[str, Any] = {"profile": gate.name, "passed": None, "rules": []}
         return Judgement({"forecast": metrics, "trading": {}, "gate": unjudged}, None, {})

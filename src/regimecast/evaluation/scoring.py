@@ -24,7 +24,9 @@ _WEIGHTED = frozenset(
 """Metrics that are also reported with the training weights' rule."""
 
 
-def evaluate(forecast: Forecast, outcomes: Outcomes, *, prefix: str = "test") -> Metrics:
+def evaluate(
+    forecast: Forecast, outcomes: Outcomes, *, prefix: str = "test", direction: bool = True
+) -> Metrics:
     """Metrics as ``test/mae``, ``test/weighted_mae``, ``test/regime=crash/n``, ``test/step=1/mae``.
 
     Cells that are not known (`Outcomes.mask`) are left out. Regimes are those known at the origin;
@@ -37,13 +39,15 @@ def evaluate(forecast: Forecast, outcomes: Outcomes, *, prefix: str = "test") ->
         forecast: what was said.
         outcomes: what happened, row by row beside it.
         prefix: first part of every key.
+        direction: the target is a return, so that its sign and its correlation with the forecast
+            say something; of levels they do not, and are left out.
 
     Raises:
         SpecError: rows are not the same samples, a known cell has no finite forecast or outcome, or
             an outcome is none of the classes.
     """
     check_aligned(forecast, outcomes)
-    cells = _Cells(forecast, outcomes)
+    cells = _Cells(forecast, outcomes, direction=direction)
     metrics: Metrics = {f"{prefix}/n": cells.count()}
     metrics |= {f"{prefix}/{key}": value for key, value in cells.scores().items()}
     metrics |= {
@@ -100,11 +104,12 @@ def check_aligned(forecast: Forecast, outcomes: Outcomes) -> None:
 class _Cells:
     """Known cells of a forecast, flattened once, to be scored in any selection."""
 
-    def __init__(self, forecast: Forecast, outcomes: Outcomes) -> None:
+    def __init__(self, forecast: Forecast, outcomes: Outcomes, *, direction: bool) -> None:
         # Step by step, since most selections are of a step; int32 halves what indices take.
         known, happened = (cells.T for cells in _known(outcomes, forecast.kind))
         self.step, self.row = (index.astype(np.int32) for index in np.nonzero(known))
         self.kind = forecast.kind
+        self.direction = direction
         self.levels = forecast.levels
         self.values = forecast.values.swapaxes(0, 1)[known]
         self.actual = happened[known].astype(np.float64, copy=False)
@@ -161,7 +166,8 @@ class _Cells:
             "pinball": forecast_metrics.pinball(values, self.levels, actual, weight),
             "crps": forecast_metrics.crps(values, self.levels, actual, weight),
         }
-        metrics |= self._direction(keep, weight)
+        if self.direction:
+            metrics |= self._direction(keep, weight)
         for low, high, nominal in forecast_metrics.central_intervals(self.levels):
             lower, upper = values[:, low].astype(np.float64), values[:, high].astype(np.float64)
             name = f"{100 * nominal:.6g}"
