@@ -1,5 +1,7 @@
 """Checks of splits: parts held apart by brute force, and intervals that hold what they declare."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
@@ -24,6 +26,8 @@ jitter of all bars does to it. A recursive filter declares the bars until its fi
 1 %; its memory never ends."""
 _ROUNDING = 1e-4
 """Share below which it is the rounding of a running sum."""
+_EARLIER_AND_LATER = (("train", "validation"), ("train", "test"), ("validation", "test"))
+"""Every part with every later one."""
 
 
 class SplitCheck:
@@ -40,105 +44,102 @@ class SplitCheck:
         bars = params.get("purge", "auto")
         embargo = Span.parse(params.get("embargo", 0), key="split.embargo")
         for number, fold in enumerate(subject.folds):
-            self._parts(ledger, component, subject.bars, samples, fold, number)
+            check = _FoldCheck(ledger, component, subject.bars, samples, fold, number)
+            check.parts()
             if bars == "auto":
-                self._apart(ledger, component, subject.bars, samples, fold, number, embargo)
+                check.apart(embargo)
             else:
-                self._labels(ledger, component, subject.bars, samples, fold, number)
+                check.labels()
         notes = []
         if bars != "auto":
             why = f"split.purge={bars} lets windows look back over a border; labels were checked"
             notes.append(NotAudited("bars shared by the windows of two parts", why))
         return ledger.checks(), notes
 
-    def _parts(
-        self,
-        ledger: Ledger,
-        component: str,
-        bars: Panel,
-        samples: Samples,
-        fold: Fold,
-        number: int,
-    ) -> None:
+
+@dataclass(frozen=True, eq=False)
+class _FoldCheck:
+    """The checks of one fold."""
+
+    ledger: Ledger
+    component: str
+    bars: Panel
+    samples: Samples
+    fold: Fold
+    number: int
+
+    def parts(self) -> None:
         """Parts are disjoint, and fitting happens where no later sample's label is read."""
-        rule = f"fold {number}: parts"
-        interval = fold.train_interval
-        parts = {"train": fold.train, "validation": fold.validation, "test": fold.test}
-        for first, second in (("train", "validation"), ("train", "test"), ("validation", "test")):
+        rule = f"fold {self.number}: parts"
+        interval = self.fold.train_interval
+        parts = {
+            "train": self.fold.train,
+            "validation": self.fold.validation,
+            "test": self.fold.test,
+        }
+        for first, second in _EARLIER_AND_LATER:
             shared = np.intersect1d(parts[first], parts[second])
             if len(shared):
-                where = Where.rows(bars, samples.row[shared], interval.end, rule)
-                ledger.find(component, f"{first} and {second}", where, "share samples")
+                where = Where.rows(self.bars, self.samples.row[shared], interval.end, rule)
+                self.ledger.find(self.component, f"{first} and {second}", where, "share samples")
         for name in ("validation", "test"):
-            inside = parts[name][samples.origin[parts[name]] <= interval.end]
-            inside = inside[samples.end[inside] >= interval.start]
+            inside = parts[name][self.samples.origin[parts[name]] <= interval.end]
+            inside = inside[self.samples.end[inside] >= interval.start]
             if len(inside):
-                where = Where.rows(bars, samples.row[inside], interval.end, rule)
-                ledger.find(
-                    component, "train_interval", where,
+                where = Where.rows(self.bars, self.samples.row[inside], interval.end, rule)
+                self.ledger.find(
+                    self.component, "train_interval", where,
                     f"origins of the {name} part lie where scalers and regimes are fitted",
                     count=len(inside),
                 )  # fmt: skip
-        early = samples.start[fold.train].min() < interval.start
-        late = samples.end[fold.train].max() > interval.end
+        early = self.samples.start[self.fold.train].min() < interval.start
+        late = self.samples.end[self.fold.train].max() > interval.end
         if early or late:
-            where = Where.rows(bars, samples.row[fold.train[-1:]], interval.end, rule)
-            ledger.find(component, "train_interval", where, "does not hold the training samples")
-        ledger.passed(component, interval.end, rule, sum(map(len, parts.values())))
+            where = Where.rows(
+                self.bars, self.samples.row[self.fold.train[-1:]], interval.end, rule
+            )
+            self.ledger.find(
+                self.component, "train_interval", where, "does not hold the training samples"
+            )
+        self.ledger.passed(self.component, interval.end, rule, sum(map(len, parts.values())))
 
-    def _apart(
-        self,
-        ledger: Ledger,
-        component: str,
-        bars: Panel,
-        samples: Samples,
-        fold: Fold,
-        number: int,
-        embargo: Span,
-    ) -> None:
-        grid = np.unique(ticks(bars.time))
-        for first, second in (("train", "validation"), ("train", "test"), ("validation", "test")):
-            earlier, later = getattr(fold, first), getattr(fold, second)
-            own = ticks(samples.start[earlier]), ticks(samples.end[earlier])
-            rule = f"fold {number}: {first} against {second}"
+    def apart(self, embargo: Span) -> None:
+        """No bar of a sample is read by one of a later part, nor within the embargo around it."""
+        grid = np.unique(ticks(self.bars.time))
+        for first, second in _EARLIER_AND_LATER:
+            earlier, later = getattr(self.fold, first), getattr(self.fold, second)
+            own = ticks(self.samples.start[earlier]), ticks(self.samples.end[earlier])
+            rule = f"fold {self.number}: {first} against {second}"
             for margin, name in ((Span(), "interval"), (embargo, "embargo")):
-                start = margin.before(ticks(samples.start[later]), grid)
-                end = margin.after(ticks(samples.end[later]), grid)
+                start = margin.before(ticks(self.samples.start[later]), grid)
+                end = margin.after(ticks(self.samples.end[later]), grid)
                 met, pairs = first_meeting(*own, start, end)
-                cut = samples.start[later].min() if len(later) else bars.time[-1]
-                ledger.passed(component, cut, rule, pairs)
+                cut = self.samples.start[later].min() if len(later) else self.bars.time[-1]
+                self.ledger.passed(self.component, cut, rule, pairs)
                 if met is not None:
                     i, j = int(earlier[met[0]]), int(later[met[1]])
-                    where = Where.rows(bars, samples.row[[i]], cut, rule)
-                    ledger.find(
-                        component, name, where,
-                        f"a {first} sample reads {_span(samples, i)}; a {second} sample reads "
-                        f"{_span(samples, j)}",
+                    where = Where.rows(self.bars, self.samples.row[[i]], cut, rule)
+                    self.ledger.find(
+                        self.component, name, where,
+                        f"a {first} sample reads {_span(self.samples, i)}; a {second} sample reads "
+                        f"{_span(self.samples, j)}",
                     )  # fmt: skip
                     break
 
-    def _labels(
-        self,
-        ledger: Ledger,
-        component: str,
-        bars: Panel,
-        samples: Samples,
-        fold: Fold,
-        number: int,
-    ) -> None:
+    def labels(self) -> None:
         """With a purge in bars: labels of a part are complete before the next part's origins."""
-        for first, second in (("train", "validation"), ("train", "test"), ("validation", "test")):
-            earlier, later = getattr(fold, first), getattr(fold, second)
+        for first, second in _EARLIER_AND_LATER:
+            earlier, later = getattr(self.fold, first), getattr(self.fold, second)
             if not len(earlier) or not len(later):
                 continue
-            border = samples.origin[later].min()
-            over = earlier[samples.end[earlier] > border]
-            rule = f"fold {number}: labels of {first} against {second}"
-            ledger.passed(component, border, rule, len(earlier))
+            border = self.samples.origin[later].min()
+            over = earlier[self.samples.end[earlier] > border]
+            rule = f"fold {self.number}: labels of {first} against {second}"
+            self.ledger.passed(self.component, border, rule, len(earlier))
             if len(over):
-                where = Where.rows(bars, samples.row[over], border, rule)
+                where = Where.rows(self.bars, self.samples.row[over], border, rule)
                 detail = f"labels of {first} end after the first origin of {second}"
-                ledger.find(component, "label", where, detail, count=len(over))
+                self.ledger.find(self.component, "label", where, detail, count=len(over))
 
 
 class IntervalCheck:
