@@ -2,12 +2,13 @@
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader
 
 from regimecast.core.batch import Batch
 from regimecast.core.types import DataSpec, Samples
 from regimecast.data.datamodule import FinancialDataModule
 from regimecast.data.dataset import TimeSeriesDataset
+from regimecast.data.loading import BatchLoader
+from regimecast.data.shuffling import InOrder, ShuffledWindows
 from tests.synthetic import make_batch, take
 
 __all__ = ["SyntheticData"]
@@ -57,6 +58,7 @@ class SyntheticData(FinancialDataModule):
         batch_size: int = 64,
     ) -> None:
         self._spec = spec
+        self.placement = "memory"
         self.batch_size = batch_size
         self.batches = {
             name: make_batch(spec, n, seed=seed)
@@ -72,7 +74,13 @@ class SyntheticData(FinancialDataModule):
     def split(self, name: str) -> SyntheticDataset:
         return SyntheticDataset(self._spec, self.batches[name])
 
-    def loader(self, name: str, *, shuffle: bool = False) -> DataLoader[Batch]:
-        return DataLoader(
-            self.split(name), batch_size=self.batch_size, shuffle=shuffle, collate_fn=lambda b: b
+    def loader(self, name: str, *, shuffle: bool = False) -> BatchLoader:
+        dataset = self.split(name)
+        order = ShuffledWindows(len(dataset), 0) if shuffle else InOrder(len(dataset))
+        return BatchLoader(
+            dataset,
+            order,
+            batch_size=self.batch_size,
+            num_workers=0,
+            placement=self.placement,
         )

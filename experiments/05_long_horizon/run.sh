@@ -40,10 +40,10 @@ fi
 if wanted deep; then
   # PatchTST/42 of its paper, with eight epochs of a ten times larger rate for its hundred.
   "$regimecast" train -m experiment=long_horizon model=patchtst seed="$seeds" target.horizon=96 \
-    model.hidden_size=16 model.n_heads=4 model.encoder_layers=3 model.linear_hidden_size=128 \
-    model.dropout=0.3 model.revin=true window.batch_size=896 optimizer.lr=1e-3 \
-    scheduler=one_cycle '~scheduler.milestones' scheduler.max_lr=1e-3 trainer.max_epochs=8 \
-    study=05_long_horizon/patchtst_ETTh1
+    model.width=16 model.heads=4 model.layers=3 model.feedforward=128 model.dropout=0.3 \
+    model.revin=mean window.batch_size=896 scheduler=one_cycle '~scheduler.milestones' \
+    optimizer.lr=1e-3 scheduler.max_lr=1e-3 trainer.max_epochs=8 \
+    callbacks.early_stopping.patience=100 study=05_long_horizon/patchtst_ETTh1
   # N-HiTS as its authors run it: about 1,000 steps of 256 windows of every series.
   "$regimecast" train -m experiment=long_horizon "${ettm2[@]}" model=nhits loss=mae \
     seed="$seeds" target.horizon=96 window.context_length=480 window.batch_size=1792 \

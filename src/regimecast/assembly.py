@@ -15,8 +15,10 @@ from regimecast.core.types import DataSpec
 from regimecast.core.values import fitting
 from regimecast.data.cleaning import CleaningSettings
 from regimecast.data.datamodule import FinancialDataModule
+from regimecast.data.loading import check_loading
 from regimecast.data.market import MarketData
 from regimecast.data.panel import Panel
+from regimecast.data.placement import Placement, Store
 from regimecast.data.shuffling import Shuffle
 from regimecast.data.sources.base import Source, SourceRegistry
 from regimecast.evaluation.costs import CostModel
@@ -36,16 +38,18 @@ from regimecast.models.neural import NeuralModel
 from regimecast.regimes.base import RegimeLabeller, RegimeRegistry
 from regimecast.splits.base import Fold, SplitRegistry, Splitter
 from regimecast.tracking.base import Tracker, TrackerRegistry
+from regimecast.training.compiling import check_compile
 from regimecast.training.seeding import seeded
+from regimecast.training.threads import check_threads
 from regimecast.training.trainer import ModelTrainer
 from regimecast.weighting.base import Sampling, SamplingRegistry, Weighting, WeightingRegistry
 
 __all__ = ["TOP_LEVEL", "Assembly"]
 
 TOP_LEVEL: tuple[str, ...] = (
-    "callbacks", "cleaning", "cost", "data", "feature_cache", "features", "gate", "loss",
+    "callbacks", "cleaning", "compile", "cost", "data", "feature_cache", "features", "gate", "loss",
     "missing_features", "model", "optimizer", "regime", "runs", "sampling", "scheduler", "seed",
-    "split", "strategy", "study", "target", "tracker", "trainer", "weighting", "window",
+    "split", "strategy", "study", "target", "threads", "tracker", "trainer", "weighting", "window",
 )  # fmt: skip
 """Every key that a config may have at the top; anything else is an error."""
 
@@ -56,6 +60,8 @@ _WINDOW: Mapping[str, Any] = {
     "clip": float,
     "asset_identity": bool,
     "shuffle": Shuffle,
+    "placement": Placement,
+    "mapped_folder": str | None,
 }
 _FAMILIES: Any = Mapping[str, Mapping[str, Any]]
 """Groups of which several options are chosen: the parameters of each by its name."""
@@ -104,9 +110,12 @@ class Assembly:
         missing = fitting("missing_features", config["missing_features"], Missing)
         features = fitting("features", config["features"], _FAMILIES)
         weighting = fitting("weighting", config["weighting"], _FAMILIES)
+        check_compile(config["compile"])
+        check_threads(config["threads"])
         _check_int("seed", config["seed"], minimum=0)
-        for key in ("context_length", "batch_size"):
-            _check_int(f"window.{key}", config["window"][key], minimum=1)
+        window = config["window"]
+        _check_int("window.context_length", window["context_length"], minimum=1)
+        check_loading(window["batch_size"], window["num_workers"], window["placement"])
         target: Target = component(TargetRegistry, "target", config)
         splitter: Splitter = component(SplitRegistry, "split", config)
         splitter.check(label_bars=target.label_bars)
@@ -202,6 +211,7 @@ class Assembly:
             target=self.target,
             context_length=window["context_length"],
             asset_identity=window["asset_identity"],
+            store=Store(window["placement"], window["mapped_folder"]),
         )
 
     def modules(self, market: MarketData, folds: Sequence[Fold]) -> Iterator[FinancialDataModule]:
@@ -220,6 +230,7 @@ class Assembly:
                 clip=float(window["clip"]),
                 seed=self.seed,
                 shuffle=window["shuffle"],
+                placement=window["placement"],
             )
 
     def model(self, data: FinancialDataModule) -> BaseTimeSeriesModel:
@@ -242,6 +253,7 @@ class Assembly:
             callbacks=config["callbacks"],
             optimizer=config["optimizer"],
             scheduler=config["scheduler"],
+            compile=config["compile"],
             seed=derive_seed(self.seed, fold) if fold else self.seed,
             logger=logger,
             folder=folder,

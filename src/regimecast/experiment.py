@@ -21,6 +21,7 @@ from regimecast.report.html import write_run_report
 from regimecast.tracking.base import INTERRUPTED, Tracker
 from regimecast.tracking.folder import RunFolder
 from regimecast.tracking.manifest import code_version, environment
+from regimecast.training.threads import threads_set
 
 __all__ = ["RunResult", "compose", "execute", "run"]
 
@@ -84,7 +85,7 @@ def _execute(
     parts: Assembly | None,
     run_folder: RunFolder,
 ) -> RunResult:
-    with run_folder as folder:
+    with run_folder as folder, threads_set(config.get("threads")):
         job = folder.path.name
         write_text(folder.path / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(dict(config))))
         folder.update(

@@ -17,7 +17,8 @@ from regimecast.core.types import Forecast, Outcomes
 from regimecast.data.cleaning import clean
 from regimecast.data.datamodule import FinancialDataModule
 from regimecast.data.market import MarketData
-from regimecast.evaluation.judge import Judgement, judge, predictions_frame, write_predictions
+from regimecast.evaluation.judge import Judgement, judge
+from regimecast.evaluation.predictions import save_predictions
 from regimecast.models.base import FitReport
 from regimecast.report.html import write_run_report
 from regimecast.splits.base import Fold
@@ -185,7 +186,7 @@ class Job:
         path = self.folder.path
         # Before they are judged: hours of training are not lost to a judgement that fails.
         fold = np.repeat(np.arange(len(forecasts)), [len(part) for part in forecasts])
-        write_predictions(path / "predictions.parquet", predictions_frame(forecast, happened, fold))
+        save_predictions(path / "predictions.parquet", forecast, happened, fold)
         judgement: Judgement = judge(
             forecast,
             happened,
@@ -215,6 +216,7 @@ class Job:
             "seconds": time.perf_counter() - self.started,
         }
         write_json(path / "metrics.json", metrics)
+        self.folder.update(compiled=[row["fit"]["compiled"] for row in reports])
         checkpoints = sorted((path / "checkpoints").rglob("*"))
         self.folder.update(
             hashes={

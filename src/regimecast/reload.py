@@ -30,7 +30,7 @@ __all__ = ["Evaluation", "evaluate_run"]
 
 _JUDGEMENT = ("strategy", "cost", "gate", "data")
 """Groups that a second judgement reads anew: all others are in the saved models or their folds."""
-_LATER = ("feature_cache", "window.shuffle")
+_LATER = ("compile", "feature_cache", "threads", "window.shuffle")
 """Keys that stored configs of older runs lack."""
 _log = logging.getLogger(__name__)
 

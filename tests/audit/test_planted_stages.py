@@ -180,7 +180,7 @@ class CarelessCache(FeaturePipeline):
         self._cut_to_size = cut_to_size
         self._tables: dict[Any, FeatureTable] = {}
 
-    def compute(self, panel: Panel) -> FeatureTable:
+    def compute(self, panel: Panel, *, out: Any = None) -> FeatureTable:
         key = (self.version, panel.assets, panel.time.min())
         if key not in self._tables:
             self._tables[key] = super().compute(panel)

@@ -1,13 +1,14 @@
 """Which origins there are, which bars each reads, and what a market refuses."""
 
-from dataclasses import replace
+import pickle
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 import torch
 
 from regimecast.core.errors import DataError
-from regimecast.core.types import Task
+from regimecast.core.types import Samples, Task
 from regimecast.data.market import MarketData
 from regimecast.data.panel import Column, Panel, Role
 from tests.data.folds import build_fold, build_market
@@ -19,6 +20,14 @@ LOOKBACK, CONTEXT, HORIZON = 15, 8, 3
 @pytest.fixture(scope="module")
 def market() -> MarketData:
     return build_market(random_panel(120, 60))
+
+
+def test_samples_are_sent_with_all_that_is_theirs(market: MarketData) -> None:
+    made = market.samples(complete=True).take(np.arange(5, 50, 3))
+    sent = pickle.loads(pickle.dumps(made))
+    assert type(sent) is Samples
+    for field in fields(Samples):
+        np.testing.assert_array_equal(getattr(sent, field.name), getattr(made, field.name))
 
 
 @pytest.mark.parametrize("complete", [True, False])

@@ -4,9 +4,11 @@ import pytest
 
 from regimecast.core.errors import DataError, SpecError
 from regimecast.core.types import Forecast, ForecastKind, Outcomes
+from regimecast.evaluation import predictions
 from regimecast.evaluation.predictions import (
     predictions_frame,
     read_predictions,
+    save_predictions,
     write_predictions,
 )
 from tests.evaluation.samples import days, make_forecast, make_outcomes
@@ -79,6 +81,19 @@ def test_folds_written_as_one(tmp_path):
     assert frame["asset"].astype(str).tolist() == [
         forecast.assets[code] for code in np.repeat(forecast.asset, 3)
     ]
+
+
+@pytest.mark.parametrize("kind", list(ForecastKind))
+@pytest.mark.parametrize("n", [0, 1, 20])
+def test_a_table_made_in_parts_is_the_same(kind, n, tmp_path, monkeypatch):
+    monkeypatch.setattr(predictions, "_ROWS_AT_ONCE", 7)  # two samples of three steps
+    forecast, outcomes = sample(kind, n=n)
+    fold = np.arange(n) // 8
+    write_predictions(tmp_path / "whole", predictions_frame(forecast, outcomes, fold))
+    save_predictions(tmp_path / "parts", forecast, outcomes, fold)
+    whole, parts = (pd.read_parquet(tmp_path / name) for name in ("whole", "parts"))
+    pd.testing.assert_frame_equal(whole, parts)
+    assert whole.attrs == parts.attrs
 
 
 def test_no_samples(tmp_path):

@@ -12,6 +12,7 @@ from regimecast.core.types import DataSpec, Samples, Task
 from regimecast.data.datamodule import FinancialDataModule
 from regimecast.data.dataset import Arrays, TimeSeriesDataset
 from regimecast.models.base import BaseTimeSeriesModel, ModelRegistry
+from regimecast.models.lagged import Labelled, LagTable
 
 LENGTH, HORIZON = 8, 2
 LAGS = [0, 1, 3]
@@ -91,21 +92,42 @@ class Table(TimeSeriesDataset):
     def __init__(
         self, spec: DataSpec, past: np.ndarray, arrays: Arrays, row: np.ndarray | None = None
     ) -> None:
-        self._spec, self.past, self.rows = spec, past, arrays
+        self._spec, self.past, self.labels = spec, past, arrays
         index = np.arange(len(past)) if row is None else row
         time = np.datetime64("2020-01-01", "ns") + index * np.timedelta64(1, "D")
         self.samples = Samples(index, np.zeros_like(index), time, time, time, index)
 
-    def arrays(self, lags: Sequence[int]) -> Arrays:
-        columns = self.past[:, [LENGTH - 1 - lag for lag in lags]]
-        x = columns.reshape(len(columns), len(lags) * columns.shape[2])
-        return replace(self.rows, x=x)
+    @property
+    def spec(self) -> DataSpec:
+        return self._spec
+
+    def __len__(self) -> int:
+        return len(self.past)
+
+    @property
+    def scale(self) -> np.ndarray:
+        return self.labels.scale
+
+    @property
+    def weight(self) -> np.ndarray:
+        return self.labels.weight
+
+    def targets(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.labels.target, self.labels.mask
+
+    def rows(self, lags: Sequence[int], positions: np.ndarray) -> np.ndarray:
+        columns = self.past[positions][:, [LENGTH - 1 - lag for lag in lags]]
+        return columns.reshape(len(columns), len(lags) * columns.shape[2])
+
+    def labelled(self, lags: Sequence[int]) -> Labelled:
+        rows = LagTable(self, lags, np.arange(len(self)), coded=False)
+        return Labelled(rows, *self.targets(), self.weight)
 
     def change(self, **fields: np.ndarray) -> "Table":
-        return Table(self._spec, self.past, replace(self.rows, **fields), self.samples.row)
+        return Table(self._spec, self.past, replace(self.labels, **fields), self.samples.row)
 
     def take(self, index: np.ndarray) -> "Table":
-        rows = self.rows
+        rows = self.labels
         return Table(
             self._spec,
             self.past[index],
@@ -169,7 +191,7 @@ def make_data(task: Task, *, train: int = 300, validation: int = 120, test: int 
 
 def loss_value(model: BaseTimeSeriesModel, data: TableData, split: str = "test") -> float:
     """Mean pinball loss in units of the scale, or mean cross-entropy."""
-    rows = data.split(split).rows
+    rows = data.split(split).labels
     values = model.predict(data, split).values
     if model.spec.task is Task.CLASSIFICATION:
         true = np.take_along_axis(values[:, 0], rows.target.astype(int), axis=1)

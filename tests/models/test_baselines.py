@@ -18,19 +18,19 @@ def fitted(name, data, **params):
 
 
 def scaled(model, data):
-    return model.predict(data, "test").values / data.tables["test"].rows.scale[:, :, None]
+    return model.predict(data, "test").values / data.tables["test"].labels.scale[:, :, None]
 
 
 def weighted(data, seed=3):
     train = data.tables["train"]
-    weight = np.random.default_rng(seed).uniform(0.1, 3, train.rows.weight.shape)
-    mask = np.random.default_rng(seed).random(train.rows.mask.shape) < 0.8
+    weight = np.random.default_rng(seed).uniform(0.1, 3, train.labels.weight.shape)
+    mask = np.random.default_rng(seed).random(train.labels.mask.shape) < 0.8
     return data.having(train=train.change(weight=weight.astype(np.float32), mask=mask))
 
 
 def test_naive_is_the_random_walk_with_a_band_learnt_per_step():
     data = weighted(make_data(FORECAST))
-    rows = data.tables["train"].rows
+    rows = data.tables["train"].labels
     values = scaled(fitted("naive", data), data)
     weight = rows.weight * rows.mask
     deviation = np.sqrt((weight * rows.target**2).sum(0) / weight.sum(0))
@@ -50,8 +50,8 @@ def test_a_random_walk_has_a_band_of_the_square_root_of_the_step():
 def test_drift_adds_the_weighted_mean_of_every_step():
     data = weighted(make_data(FORECAST))
     train = data.tables["train"]
-    data = data.having(train=train.change(target=train.rows.target + np.float32([0.5, 1.0])))
-    rows = data.tables["train"].rows
+    data = data.having(train=train.change(target=train.labels.target + np.float32([0.5, 1.0])))
+    rows = data.tables["train"].labels
     weight = rows.weight * rows.mask
     drift = (weight * rows.target).sum(0) / weight.sum(0)
     values = scaled(fitted("drift", data), data)
@@ -84,7 +84,7 @@ def test_seasonal_naive_forecasts_no_classes():
 def test_historical_quantiles_are_those_of_training_per_step():
     data = make_data(FORECAST)
     values = scaled(fitted("historical_quantiles", data), data)
-    target = data.tables["train"].rows.target
+    target = data.tables["train"].labels.target
     expected = np.quantile(target, LEVELS, axis=0, method="inverted_cdf").T
     np.testing.assert_allclose(values, np.tile(expected, (150, 1, 1)), rtol=1e-5)
 
@@ -93,10 +93,10 @@ def test_historical_quantiles_are_those_of_training_per_step():
 def test_classes_have_their_weighted_share(name):
     data = make_data(CLASSES)
     train = data.tables["train"]
-    weight = np.random.default_rng(0).uniform(0.1, 3, train.rows.weight.shape).astype(np.float32)
+    weight = np.random.default_rng(0).uniform(0.1, 3, train.labels.weight.shape).astype(np.float32)
     data = data.having(train=train.change(weight=weight))
     values = fitted(name, data).predict(data, "test").values
-    share = [weight[train.rows.target == index].sum() / weight.sum() for index in range(3)]
+    share = [weight[train.labels.target == index].sum() / weight.sum() for index in range(3)]
     np.testing.assert_allclose(values[:, 0], np.tile(share, (150, 1)), rtol=1e-5)
 
 

@@ -17,6 +17,7 @@ from tabular_zoo import (
 from regimecast.core.errors import ConfigError, DataError, SpecError
 from regimecast.core.types import Task
 from regimecast.models.base import load_model
+from regimecast.models.tabular import rows_of_step
 
 FORECAST, CLASSES = Task.FORECAST, Task.CLASSIFICATION
 FORMATS = {"catboost": "cbm", "lightgbm": "txt", "xgboost": "ubj"}
@@ -47,7 +48,7 @@ def test_stopping_keeps_the_best_round(name, loss):
 def test_stopping_uses_the_weights_of_validation(name, task):
     data = make_data(task)
     validation = data.tables["validation"]
-    weight = np.full_like(validation.rows.weight, 1e-6)
+    weight = np.full_like(validation.labels.weight, 1e-6)
     weight[:20] = 1.0
     scores = []
     for table in (validation.change(weight=weight), validation.take(np.arange(20)), validation):
@@ -61,7 +62,7 @@ def test_stopping_uses_the_weights_of_validation(name, task):
 def test_steps_are_weighed_apart(name):
     data = make_data(FORECAST)
     train = data.tables["train"]
-    weight = train.rows.weight.copy()
+    weight = train.labels.weight.copy()
     weight[:100, 1] = 5.0
     even, uneven = make(name, FORECAST), make(name, FORECAST)
     even.fit(data)
@@ -72,13 +73,54 @@ def test_steps_are_weighed_apart(name):
 
 
 @pytest.mark.parametrize("name", BOOSTERS)
+def test_a_shared_data_set_gives_the_trees_of_one_per_step(name):
+    data = make_data(FORECAST)
+    model = make(name, FORECAST)
+    model.fit(data)
+    train, held_out = (data.tables[part].labelled(model.lags) for part in ("train", "validation"))
+    x = data.tables["test"].labelled(model.lags).x
+    for step, shared in enumerate(model._parts):
+        rows, judged = rows_of_step(train, step), rows_of_step(held_out, step)
+        alone = model._fit_step(rows, judged, 0, model._share(train, held_out))
+        np.testing.assert_array_equal(model._predict_step(alone, x), model._predict_step(shared, x))
+
+
+def test_rows_unknown_at_a_step_do_not_fill_leaves():
+    data = make_data(FORECAST)
+    train = data.tables["train"]
+    mask = np.ones_like(train.labels.mask)
+    mask[:250, 1] = False
+    # 50 rows are known at the second step: too few for two leaves of 26, whatever is unknown.
+    model = make("lightgbm", FORECAST, min_leaf_rows=26)
+    model.fit(data.having(train=train.change(mask=mask)))
+    x = data.tables["test"].labelled(model.lags).x
+    first, second = (model._predict_step(parts, x) for parts in model._parts)
+    assert len(np.unique(first, axis=0)) > 3
+    assert len(np.unique(second, axis=0)) == 1
+
+
+@pytest.mark.parametrize("name", BOOSTERS)
+def test_weights_of_validation_move_the_best_round(name):
+    data = make_data(FORECAST)
+    validation = data.tables["validation"]
+    rounds = []
+    for heavy in (slice(0, 15), slice(60, 75)):
+        weight = np.full_like(validation.labels.weight, 1e-6)
+        weight[heavy] = 1.0
+        model = make(name, FORECAST, rounds=80)
+        model.fit(data.having(validation=validation.change(weight=weight)))
+        rounds.append([part.rounds for parts in model._parts for part in parts.values()])
+    assert rounds[0] != rounds[1]
+
+
+@pytest.mark.parametrize("name", BOOSTERS)
 def test_huber_is_a_point_near_the_centre(name):
     data = make_data(FORECAST)
     model = make(name, FORECAST, loss=HUBER, rounds=100)
     model.fit(data)
     forecast = model.predict(data, "test")
     assert forecast.levels == (0.5,)
-    rows = data.tables["test"].rows
+    rows = data.tables["test"].labels
     error = np.abs(rows.target - forecast.point() / rows.scale).mean()
     assert error < 0.9 * np.abs(rows.target).mean()
 
@@ -89,7 +131,7 @@ def test_one_or_two_levels_are_enough(name, levels):
     data = make_data(FORECAST)
     model = make(name, FORECAST, loss={"name": "quantile", "levels": levels})
     model.fit(data)
-    rows = data.tables["test"].rows
+    rows = data.tables["test"].labels
     quantiles = model.predict(data, "test").values / rows.scale[:, :, None]
     below = (rows.target[:, :, None] < quantiles).mean(axis=(0, 1))
     assert np.abs(below - levels).max() < 0.12
@@ -99,10 +141,10 @@ def test_one_or_two_levels_are_enough(name, levels):
 def test_a_constant_target_is_forecast(name):
     data = make_data(FORECAST)
     train = data.tables["train"]
-    flat = train.change(target=np.full_like(train.rows.target, 0.5))
+    flat = train.change(target=np.full_like(train.labels.target, 0.5))
     model = make(name, FORECAST)
     model.fit(data.having(train=flat))
-    values = model.predict(data, "test").values / data.tables["test"].rows.scale[:, :, None]
+    values = model.predict(data, "test").values / data.tables["test"].labels.scale[:, :, None]
     np.testing.assert_allclose(values, 0.5, atol=1e-4)
 
 

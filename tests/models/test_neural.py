@@ -104,6 +104,23 @@ def test_forecasts_do_not_hang_on_the_batch_size_or_the_company():
     assert len(together) == 700
 
 
+def test_every_window_goes_through_once_in_order_of_time_and_in_batches_of_one_shape():
+    made = make()
+    data = SyntheticData(made.spec, test=700)
+    made.fit(data, trainer(epochs=1))
+    expected = made.predict(data, "test").values
+    data.batches["test"].origin = data.batches["test"].origin.flip(0)
+    seen = []
+    made.network.register_forward_hook(lambda network, inputs, output: seen.append(inputs[0]))
+    data.placement = "device"
+    flipped = made.predict(data, "test").values
+    origins = torch.cat([batch.origin for batch in seen])
+    assert len({len(batch) for batch in seen}) == 1
+    assert torch.equal(origins[:700], torch.arange(700))
+    assert (origins[700:] == 699).all()
+    np.testing.assert_allclose(flipped, expected, rtol=1e-5, atol=1e-8)
+
+
 def test_an_empty_split_gives_an_empty_forecast():
     made = make()
     data = SyntheticData(made.spec, test=0)

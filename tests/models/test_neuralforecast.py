@@ -43,7 +43,7 @@ def test_the_zoo_is_complete() -> None:
     recurrent = {"gru"}
     convolutional = {"tcn", "bitcn", "timesnet"}
     dense = {"nhits", "nbeatsx", "tide", "dlinear", "nlinear", "kan"}
-    attentive = {"tft", "patchtst"}
+    attentive = {"itransformer"}
     assert (
         recurrent | convolutional | dense | attentive
         <= set(NAMES)

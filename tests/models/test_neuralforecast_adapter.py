@@ -87,10 +87,6 @@ def test_the_library_takes_every_parameter(name: str) -> None:
         ("nhits", 16, {"interpolation_mode": "cubic"}, "interpolation_mode"),
         ("nbeatsx", 16, {"n_blocks": [1]}, "n_blocks"),
         ("nbeatsx", 16, {"stack_types": ["identity", "trend", "exogenous"]}, "stack_types"),
-        ("patchtst", 16, {"patch_len": 25}, "patch_len"),
-        ("patchtst", 16, {"n_heads": 5}, "n_heads"),
-        ("tft", 16, {"n_head": 3}, "n_head"),
-        ("tft", 16, {"rnn_type": "rnn"}, "rnn_type"),
         ("timexer", 20, {}, "patch_len"),
         ("timesnet", 16, {"top_k": 10}, "top_k"),
         ("dlinear", 16, {"moving_avg_window": 4}, "moving_avg_window"),
@@ -130,22 +126,6 @@ def test_gru_goes_beyond_its_context() -> None:
     output = evaluate(make_network("gru", spec), make_batch(spec))
     assert output.shape[1] == 9
     assert len({float(value) for value in output[0, :, 0]}) == 9
-
-
-def test_tft_selects_variables_as_the_library_does() -> None:
-    from neuralforecast.models.tft import VariableSelectionNetwork
-
-    from regimecast.models.tft import _VariableSelection
-
-    torch.manual_seed(0)
-    theirs = VariableSelectionNetwork(8, 4, dropout=0.0, grn_activation="ELU")
-    embedded, context = torch.randn(3, 6, 4, 8, requires_grad=True), torch.randn(3, 8)
-    expected, share = theirs(embedded, context)
-    found, our_share = _VariableSelection(theirs)(embedded, context)
-    assert torch.equal(found, expected)
-    assert torch.equal(our_share, share)
-    gradients = [torch.autograd.grad(o.square().sum(), embedded)[0] for o in (found, expected)]
-    torch.testing.assert_close(*gradients)
 
 
 @pytest.mark.parametrize("length", [9, 16, 25])

@@ -101,7 +101,7 @@ def test_the_mlp_keeps_its_best_epoch():
 def test_stopping_uses_the_weights_of_validation(name):
     data = make_data(CLASSES)
     validation = data.tables["validation"]
-    weight = np.zeros_like(validation.rows.weight) + np.float32(1e-6)
+    weight = np.zeros_like(validation.labels.weight) + np.float32(1e-6)
     weight[:20] = 1.0
     reports = []
     for table in (

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,6 @@ from tabular_zoo import (
 
 from regimecast.core.errors import ConfigError, DataError, SpecError
 from regimecast.core.types import ForecastKind, Task
-from regimecast.data.dataset import Arrays
 from regimecast.models.base import ModelRegistry, load_model
 from regimecast.models.tabular import merge_copies, rows_of_step, weighted_quantiles
 
@@ -85,7 +85,7 @@ def test_weight_k_is_k_copies_and_a_common_factor_nothing(name, task):
     data = make_data(task, train=120, validation=60)
     train = data.tables["train"]
     copies = np.random.default_rng(5).integers(0, 4, 120)
-    horizon = train.rows.target.shape[1]
+    horizon = train.labels.target.shape[1]
     weight = np.repeat(copies[:, None], horizon, axis=1).astype(np.float32)
     repeated = train.take(np.repeat(np.arange(120), copies))
     shuffled_in = train.take(np.concatenate([np.flatnonzero(copies >= k) for k in (1, 2, 3)]))
@@ -125,9 +125,9 @@ def test_masked_cells_never_train(name, task):
         tables = {}
         for split in ("train", "validation"):
             table = data.tables[split]
-            mask = np.ones_like(table.rows.mask)
+            mask = np.ones_like(table.labels.mask)
             mask[::7, -1] = False
-            target = np.where(mask, table.rows.target, np.float32(junk))
+            target = np.where(mask, table.labels.target, np.float32(junk))
             tables[split] = table.change(mask=mask, target=target)
         model = make(name, task)
         model.fit(data.having(**tables))
@@ -139,7 +139,7 @@ def test_masked_cells_never_train(name, task):
 def test_a_class_that_never_occurs_keeps_its_place(name):
     data = make_data(CLASSES)
     train = data.tables["train"]
-    two = train.take(np.flatnonzero(train.rows.target[:, 0] != 1))
+    two = train.take(np.flatnonzero(train.labels.target[:, 0] != 1))
     model = make(name, CLASSES)
     model.fit(data.having(train=two))
     values = model.predict(data, "test").values[:, 0]
@@ -147,7 +147,7 @@ def test_a_class_that_never_occurs_keeps_its_place(name):
     assert (values[:, [0, 2]] > 0).any(axis=0).all()
     np.testing.assert_allclose(values.sum(axis=1), 1, rtol=1e-5)
 
-    one = train.take(np.flatnonzero(train.rows.target[:, 0] == 2))
+    one = train.take(np.flatnonzero(train.labels.target[:, 0] == 2))
     model.fit(data.having(train=one))
     np.testing.assert_array_equal(
         model.predict(data, "test").values[:, 0], np.tile([0.0, 0.0, 1.0], (150, 1))
@@ -167,7 +167,7 @@ def test_training_works_without_validation(name, task):
 def test_nothing_to_train_on_is_an_error_that_says_so(name, task):
     data = make_data(task, train=30)
     train = data.tables["train"]
-    masked = data.having(train=train.change(mask=np.zeros_like(train.rows.mask)))
+    masked = data.having(train=train.change(mask=np.zeros_like(train.labels.mask)))
     with pytest.raises(DataError, match="none of"):
         make(name, task).fit(masked)
 
@@ -249,8 +249,8 @@ def test_classifiers_refuse_a_forecast(name):
 def test_balanced_class_weights_lift_the_rare_class(name):
     data = make_data(CLASSES)
     train = data.tables["train"]
-    rare = np.flatnonzero(train.rows.target[:, 0] == 0)[:20]
-    common = np.flatnonzero(train.rows.target[:, 0] != 0)
+    rare = np.flatnonzero(train.labels.target[:, 0] == 0)[:20]
+    common = np.flatnonzero(train.labels.target[:, 0] != 0)
     data = data.having(train=train.take(np.sort(np.concatenate([rare, common]))))
     shares = []
     for class_weights in ("none", "balanced"):
@@ -274,36 +274,34 @@ def test_lags(name):
 
 def test_copies_become_weight_in_order_of_first_occurrence():
     table = make_table(Task.FORECAST, 6, 0)
-    table.rows.weight[:] = np.arange(1, 7, dtype=np.float32)[:, None]
+    table.labels.weight[:] = np.arange(1, 7, dtype=np.float32)[:, None]
     drawn = np.array([4, 2, 4, 0, 2, 4])
-    merged = merge_copies(table.take(drawn).arrays([0]), drawn)
-    np.testing.assert_array_equal(merged.x, table.take(np.array([4, 2, 0])).arrays([0]).x)
+    merged = merge_copies(table.take(drawn).labelled([0]), drawn)
+    np.testing.assert_array_equal(merged.x, table.take(np.array([4, 2, 0])).labelled([0]).x)
     np.testing.assert_array_equal(merged.weight[:, 0], [15, 6, 1])
 
 
 def test_what_has_no_copies_is_not_copied():
-    arrays = make_table(Task.FORECAST, 2000, 0).arrays(range(LENGTH))
+    drawn = make_table(Task.FORECAST, 2000, 0).labelled(range(LENGTH))
     row = np.random.default_rng(0).permutation(2000)
     tracemalloc.start()
-    assert merge_copies(arrays, row) is arrays
+    assert merge_copies(drawn, row) is drawn
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < arrays.x.nbytes
+    assert peak < drawn.x.nbytes
 
 
 def test_rows_of_a_step_have_mean_weight_one():
-    arrays = Arrays(
-        np.arange(8, dtype=np.float32).reshape(4, 2),
-        ("a", "b"),
-        np.zeros((4, 2), np.float32),
-        np.array([[True, True], [True, False], [True, True], [True, True]]),
-        np.array([[1, 1], [1, 9], [0, 3], [2, 0]], np.float32),
-        np.ones((4, 1), np.float32),
-    )
-    first, second = rows_of_step(arrays, 0), rows_of_step(arrays, 1)
-    np.testing.assert_array_equal(first.x[:, 0], [0, 2, 6])
+    table = make_table(Task.FORECAST, 4, 0).labelled([0])
+    mask = np.array([[True, True], [True, False], [True, True], [True, True]])
+    weight = np.array([[1, 1], [1, 9], [0, 3], [2, 0]], np.float32)
+    table = replace(table, mask=mask, weight=weight)
+    first, second = rows_of_step(table, 0), rows_of_step(table, 1)
+    np.testing.assert_array_equal(first.x, table.x[[0, 1, 3]])
+    np.testing.assert_array_equal(second.y, table.target[[0, 2], 1])
     np.testing.assert_allclose(first.weight, [0.75, 0.75, 1.5])
     np.testing.assert_allclose(second.weight, [0.5, 1.5])
+    np.testing.assert_allclose(second.spread(second.weight), [0.5, 0, 1.5, 0])
 
 
 @settings(max_examples=60, deadline=None)

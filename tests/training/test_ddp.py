@@ -5,10 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 from lightning.pytorch.loggers import CSVLogger
-from torch.utils.data import SequentialSampler
 
 from regimecast.core.errors import ConfigError
-from regimecast.data.dealing import DealtBatches
 from regimecast.losses.base import LossRegistry
 from regimecast.training.callbacks.non_finite import NonFiniteError
 from regimecast.training.seeding import seeded
@@ -95,26 +93,3 @@ def test_one_device_needs_no_process_of_its_own():
     model = CASE.make()
     model.fit(build_data(CASE.task), trainer(devices=1, strategy="ddp", max_epochs=1))
     assert not torch.distributed.is_initialized()
-
-
-@pytest.mark.parametrize("n", [1, 7, 12, 13, 17, 24, 25, 26, 27])
-@pytest.mark.parametrize("processes", [1, 2, 3])
-def test_every_position_is_dealt_once_and_no_share_is_empty(n, processes, monkeypatch):
-    shares = []
-    for rank in range(processes):
-        place = staticmethod(lambda rank=rank: (rank, processes))
-        monkeypatch.setattr(DealtBatches, "_place", place)
-        dealt = DealtBatches(SequentialSampler(range(n)), batch_size=4)
-        shares.append(list(dealt))
-        assert len(dealt) == len(shares[-1])
-    assert sorted(p for share in shares for batch in share for p in batch) == list(range(n))
-    assert len({len(share) for share in shares}) == 1
-    assert n < processes or all(batch for share in shares for batch in share)
-
-
-def test_fewer_windows_than_processes(monkeypatch):
-    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
-    monkeypatch.setattr(torch.distributed, "get_rank", lambda: 0)
-    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 4)
-    with pytest.raises(ConfigError, match=r"3 windows .* trainer\.devices=4"):
-        len(DealtBatches(SequentialSampler(range(3)), batch_size=2))

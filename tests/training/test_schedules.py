@@ -61,6 +61,7 @@ def test_scheduler(name):
         "plateau": 1e-3,
         "cosine": 1e-5,
         "one_cycle": 1.0658569e-4,
+        "milestones": 1e-3,
     }
     assert rate == pytest.approx(expected[name], rel=1e-6)
 

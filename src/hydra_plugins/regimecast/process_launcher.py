@@ -237,9 +237,10 @@ def _work(sender: Connection, job: _Job, at_a_time: int) -> None:
 
     from regimecast.core.terminal import configure_logging
     from regimecast.experiment import execute
+    from regimecast.training.threads import share_of_threads
 
     # A share of what a run by itself would take: the number of threads can change the last bits.
-    torch.set_num_threads(max(1, torch.get_num_threads() // at_a_time))
+    torch.set_num_threads(share_of_threads(at_a_time))
     configure_logging()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with sender, StopSignals():

@@ -7,7 +7,10 @@ from regimecast.core.errors import ConfigError, did_you_mean
 
 __all__ = ["BENCHES", "run_bench"]
 
-BENCHES = ("features", "labels", "cache", "incremental", "splits", "audit")
+BENCHES = (
+    "features", "labels", "cache", "incremental", "splits", "audit",
+    "training", "windows", "memory", "inference", "compile", "gpu",
+)  # fmt: skip
 """Each is the module of that name beside this one, with a function
 ``run(*, repetitions: int, quick: bool) -> BenchReport``. ``quick`` takes small data, to see that
 the benchmark works; its ratios say nothing about the targets."""

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from regimecast.bench.results import Sample
 from regimecast.core.errors import ConfigError
 
-__all__ = ["in_new_process", "resident_bytes", "take_turns"]
+__all__ = ["Clock", "in_new_process", "resident_bytes", "take_turns"]
 
 Clock = Literal["wall", "processor"]
 

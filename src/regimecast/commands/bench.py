@@ -10,7 +10,11 @@ __all__ = ["bench"]
 
 def bench(
     name: Annotated[
-        str, typer.Argument(help="features, labels, cache, incremental, splits or audit.")
+        str,
+        typer.Argument(
+            help="features, labels, cache, incremental, splits, audit, training, windows, memory, "
+            "inference, compile or gpu."
+        ),
     ],
     repetitions: Annotated[int, typer.Option(help="Of each contestant; they take turns.")] = 7,
     quick: Annotated[

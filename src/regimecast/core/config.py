@@ -34,6 +34,7 @@ ALLOWED_TARGETS: tuple[str, ...] = (
     "lightning.pytorch.profilers.",
     "lightning.pytorch.strategies.",
     "regimecast.training.callbacks.",
+    "regimecast.training.step_profile.StepProfile",
     "torch.optim.",
 )
 """Targets a config may name: exact, or public classes of a package, given with a dot at the end."""

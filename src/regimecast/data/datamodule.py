@@ -11,21 +11,19 @@ from functools import cached_property
 from typing import Any, Literal, get_args
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int
 from lightning.pytorch import LightningDataModule
-from torch.utils.data import DataLoader, RandomSampler, SequentialSampler
 
-from regimecast.core.batch import Batch
 from regimecast.core.errors import ConfigError, did_you_mean
 from regimecast.core.seeding import derive_seed
 from regimecast.core.types import DataSpec, Outcomes, Samples, Task
 from regimecast.data.dataset import TimeSeriesDataset
-from regimecast.data.dealing import DealtBatches
 from regimecast.data.fitted import Fitted
+from regimecast.data.loading import BatchLoader, check_loading
 from regimecast.data.market import MarketData
+from regimecast.data.placement import Placement
 from regimecast.data.scaling import FeatureScaler
-from regimecast.data.shuffling import Shuffle, ShuffledTimes
+from regimecast.data.shuffling import InOrder, Order, Shuffle, ShuffledTimes, ShuffledWindows
 from regimecast.data.windows import WindowSource
 from regimecast.labels.base import TargetSeries
 from regimecast.regimes.base import RegimeLabeller
@@ -38,11 +36,6 @@ __all__ = ["FinancialDataModule", "SplitName"]
 
 SplitName = Literal["train", "validation", "test", "all"]
 _DRAWING, _SHUFFLING = 1, 2  # what a fold needs chance for, each with a stream of its own
-
-
-def _identity(batch: Any) -> Any:
-    """The dataset gathers whole batches, so there is nothing to collate."""
-    return batch
 
 
 class FinancialDataModule(LightningDataModule):
@@ -60,8 +53,10 @@ class FinancialDataModule(LightningDataModule):
         clip: scaled features are limited to ±clip.
         seed: of the drawing and the shuffling.
         shuffle: ``windows``, or ``times`` to keep the assets' windows of a bar time together.
+        placement: where windows are cut; with ``device``, where the network trains.
 
     Raises:
+        ConfigError: a number is out of range, or workers cannot help.
         LeakageError: the target's settings were fitted on bars of the validation or test part.
     """
 
@@ -79,9 +74,11 @@ class FinancialDataModule(LightningDataModule):
         clip: float,
         seed: int,
         shuffle: Shuffle = "windows",
+        placement: Placement = "memory",
         fitted: Fitted | None = None,
     ) -> None:
         super().__init__()
+        check_loading(batch_size, num_workers, placement)
         self.market = market
         self.fold = fold
         self.number = number
@@ -93,6 +90,7 @@ class FinancialDataModule(LightningDataModule):
         self._clip = clip
         self.seed = seed
         self.shuffle = shuffle
+        self.placement = placement
         self._given = fitted
         self._datasets: dict[str, TimeSeriesDataset] = {}
         if fitted is None and (until := market.target_rule.fitted_until) is not None:
@@ -120,6 +118,7 @@ class FinancialDataModule(LightningDataModule):
             clip=self._clip,
             seed=self.seed,
             shuffle=self.shuffle,
+            placement=self.placement,
             fitted=self._fitted,
         )
 
@@ -161,39 +160,35 @@ class FinancialDataModule(LightningDataModule):
             origin=dataset.samples.origin,
         )
 
-    def loader(self, name: str, *, shuffle: bool = False) -> DataLoader[Batch]:
+    def loader(self, name: str, *, shuffle: bool = False) -> BatchLoader:
         """Batches of a split; the last one may be smaller, none is left out.
 
         In a group of processes, each gets its share of every batch; see `DealtBatches`.
         """
         dataset = self.split(name)
         seed = derive_seed(self.seed, self.number, _SHUFFLING)
-        chance = torch.Generator().manual_seed(seed) if shuffle else None
-        order: RandomSampler | SequentialSampler | ShuffledTimes = SequentialSampler(dataset)
-        if chance is not None:
-            order = (
-                RandomSampler(dataset, generator=chance)
-                if self.shuffle == "windows"
-                else ShuffledTimes(dataset.samples.origin, chance)
-            )
-        return DataLoader(
+        order: Order = InOrder(len(dataset))
+        if shuffle and self.shuffle == "windows":
+            order = ShuffledWindows(len(dataset), seed)
+        elif shuffle:
+            order = ShuffledTimes(dataset.samples.origin, seed)
+        return BatchLoader(
             dataset,
-            batch_sampler=DealtBatches(order, batch_size=self.batch_size),
+            order,
+            batch_size=self.batch_size,
             num_workers=self._num_workers,
-            persistent_workers=self._num_workers > 0,
-            collate_fn=_identity,
-            generator=chance,
+            placement=self.placement,
         )
 
-    def train_dataloader(self) -> DataLoader[Batch]:
+    def train_dataloader(self) -> BatchLoader:
         """Shuffled training batches."""
         return self.loader("train", shuffle=True)
 
-    def val_dataloader(self) -> DataLoader[Batch]:
+    def val_dataloader(self) -> BatchLoader:
         """Validation batches in order."""
         return self.loader("validation")
 
-    def test_dataloader(self) -> DataLoader[Batch]:
+    def test_dataloader(self) -> BatchLoader:
         """Test batches in order."""
         return self.loader("test")
 
@@ -239,7 +234,8 @@ class FinancialDataModule(LightningDataModule):
 
     @cached_property
     def _regime_codes(self) -> Int[np.ndarray, " R"]:
-        return self._fitted.regime.label(self.market.bars)
+        # A byte per bar is enough for a handful of codes.
+        return self._fitted.regime.label(self.market.bars).astype(np.int8)
 
     @cached_property
     def _source(self) -> WindowSource:
@@ -259,27 +255,27 @@ class FinancialDataModule(LightningDataModule):
             asset_of_row=market.bars.asset_of_row,
             scaler=self.scaler,
             scheduled_scaler=self._fitted.scheduled,
+            time=market.bars.time,
         )
 
     @cached_property
     def _training(
         self,
-    ) -> tuple[Int[np.ndarray, " M"], Float[np.ndarray, " M"], WeightReport]:
-        """Positions drawn for training, their weights, and what both do to each regime."""
+    ) -> tuple[Samples, Float[np.ndarray, " M"], WeightReport]:
+        """Samples drawn for training, their weights, and what both do to each regime."""
         natural = self._regime_codes[self.samples.row[self.fold.train]]
         generator = np.random.default_rng(derive_seed(self.seed, self.number, _DRAWING))
         drawn = self._sampling.draw(natural, generator)
-        positions = self.fold.train[drawn]
         weight, report = sample_weights(
             self._weightings, self.samples.take(self.fold.train), natural, drawn=drawn
         )
-        return positions, weight, report
+        samples = self.samples.take(self.fold.train[drawn])
+        return samples, weight.astype(np.float32), report
 
     def _dataset(self, name: str) -> TimeSeriesDataset:
         weight = None
         if name == "train":
-            positions, weight, _ = self._training
-            samples = self.samples.take(positions)
+            samples, weight, _ = self._training
         elif name == "all":
             samples = self.market.samples(complete=False)
             samples = samples.take(np.flatnonzero(samples.start >= self.scaler.interval.start))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,6 +37,22 @@ class Arrays:
     scale: Float[np.ndarray, "N 1"]
 
 
+@dataclass(frozen=True, eq=False)
+class _Parts:
+    """What a dataset gathers from, on one device."""
+
+    source: WindowSource
+    origin: Int[Tensor, " N"]
+    weight: Float[Tensor, " N"]
+    regime: Int[Tensor, " N"]
+
+    def on(self, device: torch.device) -> "_Parts":
+        # A forecast may be the first to ask; tensors made in inference mode could not train.
+        with torch.inference_mode(False):
+            tensors = (x.to(device) for x in (self.origin, self.weight, self.regime))
+            return _Parts(self.source.on(device), *tensors)
+
+
 class TimeSeriesDataset(Dataset[Batch]):
     """Windows of some origins. Index it with one position, or with many at once.
 
@@ -56,14 +73,16 @@ class TimeSeriesDataset(Dataset[Batch]):
     ) -> None:
         self.source = source
         self.samples = samples
-        self._origin = torch.from_numpy(samples.row.astype(np.int64))
         n = len(samples)
-        self._weight = (
-            torch.ones(n) if weight is None else torch.from_numpy(weight.astype(np.float32))
+        weight = np.ones(n, dtype=np.float32) if weight is None else weight
+        regime = np.full(n, -1, dtype=np.int8) if regime is None else regime
+        self._here = _Parts(
+            source,
+            torch.from_numpy(samples.row),
+            torch.from_numpy(weight.astype(np.float32, copy=False)),
+            torch.from_numpy(regime),
         )
-        self._regime = (
-            torch.full((n,), -1) if regime is None else torch.from_numpy(regime.astype(np.int64))
-        )
+        self._elsewhere: dict[torch.device, _Parts] = {}
 
     @property
     def spec(self) -> DataSpec:
@@ -73,17 +92,17 @@ class TimeSeriesDataset(Dataset[Batch]):
     @property
     def scale(self) -> Float[np.ndarray, "N 1"]:
         """Factor to original units of every sample."""
-        return self.source.scale(self._origin).numpy()
+        return self.source.scale(self._here.origin).numpy()
 
     @property
     def regime(self) -> Int[np.ndarray, " N"]:
         """Regime code known at every origin."""
-        return self._regime.numpy()
+        return self._here.regime.numpy()
 
     @property
     def weight(self) -> Float[np.ndarray, "N H"]:
         """Training weight of every sample and step."""
-        return self._weight[:, None].expand(-1, self.spec.horizon).numpy()
+        return self._here.weight[:, None].expand(-1, self.spec.horizon).numpy()
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -92,14 +111,37 @@ class TimeSeriesDataset(Dataset[Batch]):
         """A batch of one."""
         return self.gather(torch.tensor([position]))
 
-    def __getitems__(self, positions: list[int]) -> Batch:
+    def __getitems__(self, positions: Int[Tensor, " B"] | list[int]) -> Batch:
         """A batch, gathered at once; the data loader calls this instead of `__getitem__`."""
-        return self.gather(torch.tensor(positions))
+        return self.gather(torch.as_tensor(positions))
 
     def gather(self, positions: Int[Tensor, " B"]) -> Batch:
-        """The windows at these positions."""
-        weight = self._weight[positions][:, None].expand(-1, self.spec.horizon)
-        return self.source.batch(self._origin[positions], weight, self._regime[positions])
+        """The windows at these positions, gathered on the device where the positions are.
+
+        The first gather on a device copies there what windows are cut from; later ones, and other
+        datasets of the source, find it there.
+
+        Raises:
+            IndexError: there is no such position.
+        """
+        parts = self._on(positions.device)
+        weight = parts.weight.index_select(0, positions)
+        return parts.source.batch(
+            parts.origin.index_select(0, positions).long(),
+            weight[:, None].expand(-1, self.spec.horizon),
+            parts.regime.index_select(0, positions).long(),
+        )
+
+    def _on(self, device: torch.device) -> "_Parts":
+        if device.type == "cpu":
+            return self._here
+        if device not in self._elsewhere:
+            self._elsewhere[device] = self._here.on(device)
+        return self._elsewhere[device]
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Copies on a device stay with the process that made them.
+        return {**self.__dict__, "_elsewhere": {}}
 
     def targets(self) -> tuple[Float[np.ndarray, "N H"], Bool[np.ndarray, "N H"]]:
         """Targets in units of `scale` and their mask, for every sample."""
@@ -107,12 +149,14 @@ class TimeSeriesDataset(Dataset[Batch]):
         mask = np.empty(target.shape, dtype=bool)
         for start in range(0, len(self), _CHUNK):
             part = slice(start, start + _CHUNK)
-            values, known = self.source.target(self._origin[part])
+            values, known = self.source.target(self._here.origin[part].long())
             target[part], mask[part] = values.numpy(), known.numpy()
         return target, mask
 
-    def arrays(self, lags: Sequence[int]) -> Arrays:
-        """The samples as flat rows with past channels at these lags (0 is the origin).
+    def rows(
+        self, lags: Sequence[int], positions: Int[np.ndarray, " B"]
+    ) -> Float[np.ndarray, "B D"]:
+        """Some samples as flat rows, `Arrays.x` at these positions.
 
         Raises:
             SpecError: a lag is outside the context window.
@@ -120,11 +164,21 @@ class TimeSeriesDataset(Dataset[Batch]):
         length = self.spec.context_length
         if bad := [lag for lag in lags if not 0 <= lag < length]:
             raise SpecError(f"lags {bad} are outside the context window: allowed 0 to {length - 1}")
+        origin = self._here.origin[torch.from_numpy(positions)].long()
+        x: Float[np.ndarray, "B D"] = self.source.table(origin, torch.tensor(list(lags))).numpy()
+        return x
+
+    def arrays(self, lags: Sequence[int]) -> Arrays:
+        """The samples as flat rows with past channels at these lags (0 is the origin).
+
+        Raises:
+            SpecError: a lag is outside the context window.
+        """
         names = self.source.table_names(lags)
         x = np.empty((len(self), len(names)), dtype=np.float32)
         for start in range(0, len(self), _CHUNK):
             part = slice(start, start + _CHUNK)
-            x[part] = self.source.table(self._origin[part], torch.tensor(list(lags))).numpy()
+            x[part] = self.rows(lags, np.arange(len(self))[part])
         target, mask = self.targets()
         return Arrays(x, names, target, mask, self.weight, self.scale)
 

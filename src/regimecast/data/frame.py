@@ -1,11 +1,11 @@
 """Windows of a ready table, for users who bring their own features and labels."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int
-from torch import Tensor
+from jaxtyping import Int
 
 from regimecast.core.errors import DataError
 from regimecast.core.types import DataSpec, Samples, Task
@@ -18,8 +18,7 @@ __all__ = ["frame_windows"]
 class _FrameSource(WindowSource):
     """A source whose history channel is what its column 0 holds."""
 
-    def past(self, rows: Int[Tensor, "B L"], origin: Int[Tensor, " B"]) -> Float[Tensor, "B L Fp"]:
-        return self._past[rows]
+    history_given: ClassVar[bool] = True
 
 
 def frame_windows(
@@ -82,7 +81,7 @@ def frame_windows(
     )
     source = _FrameSource(
         spec=spec,
-        past=np.concatenate([features[:, :1], features], axis=1),
+        past=np.ascontiguousarray(np.concatenate([features[:, :1], features], axis=1)),
         last_row=np.full(n, n - 1),
         target=target,
         known=np.empty((n + 1, 0), dtype=np.float32),

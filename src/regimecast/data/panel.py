@@ -126,7 +126,8 @@ class Panel:
     @cached_property
     def asset_of_row(self) -> Int[np.ndarray, " R"]:
         """Asset index of every row."""
-        return np.repeat(np.arange(self.n_assets), np.diff(self.offsets))
+        # int32: one of these per bar, and never two thousand million assets.
+        return np.repeat(np.arange(self.n_assets, dtype=np.int32), np.diff(self.offsets))
 
     def rows(self, asset: int) -> slice:
         """Rows of one asset."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 
 from regimecast.core.errors import DataError, LeakageError, SpecError
 from regimecast.core.types import Interval
@@ -15,6 +15,9 @@ from regimecast.data.panel import Panel
 __all__ = ["AssetScaler", "FeatureScaler"]
 
 _log = logging.getLogger(__name__)
+
+_BLOCK = 4096
+"""Rows that statistics are taken of at once; bounds memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +51,8 @@ class FeatureScaler:
         from; it is named in the log and is 0 in every window.
         """
         inside: Bool[np.ndarray, " R"] = (time >= interval.start) & (time <= interval.end)
-        rows = values[inside]
-        empty = ~np.isfinite(rows).any(axis=0)
+        count, mean = _sum(values, inside)
+        empty = count == 0
         if empty.any():
             _log.warning(
                 "no value from %s to %s, where training happens, for: %s; not used",
@@ -57,11 +60,9 @@ class FeatureScaler:
                 str(interval.end)[:10],
                 ", ".join(name for name, none in zip(names, empty, strict=True) if none),
             )
-        # An infinity (a division by zero at the source) is no value that a mean could be taken of.
-        rows[np.isinf(rows)] = np.nan
-        rows[:, empty] = 0
-        mean = np.asarray(np.nanmean(rows, axis=0, dtype=np.float64))
-        std = np.asarray(np.nanstd(rows, axis=0, dtype=np.float64))
+        count = np.maximum(count, 1)
+        mean /= count
+        std = np.sqrt(_sum(values, inside, around=mean)[1] / count)
         # A channel whose spread is rounding noise around its mean would explode when divided by it.
         std[std <= 1e-6 * np.maximum(np.abs(mean), 1e-6)] = 1.0
         std[empty] = np.inf
@@ -112,6 +113,31 @@ class FeatureScaler:
             )
         except KeyError as error:
             raise SpecError(f"scaler state has no {error}") from error
+
+
+def _sum(
+    values: Float[np.ndarray, "R F"],
+    inside: Bool[np.ndarray, " R"],
+    *,
+    around: Float[np.ndarray, " F"] | None = None,
+) -> tuple[Int[np.ndarray, " F"], Float[np.ndarray, " F"]]:
+    """Finite values of each column in the rows inside: their number and, in float64, their sum.
+
+    The sum of squared distances where they are to be taken `around` something. Block by block,
+    since a copy of all rows would be as large as the panel.
+    """
+    count = np.zeros(values.shape[1], dtype=np.int64)
+    total = np.zeros(values.shape[1])
+    for start in range(0, len(values), _BLOCK):
+        part = values[start : start + _BLOCK][inside[start : start + _BLOCK]].astype(np.float64)
+        # An infinity (a division by zero at the source) is no value that a mean could be taken of.
+        known = np.isfinite(part)
+        part[~known] = 0
+        if around is not None:
+            part = np.where(known, part - around, 0.0) ** 2
+        count += known.sum(axis=0)
+        total += part.sum(axis=0)
+    return count, total
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,20 +1,65 @@
-"""Orders in which training windows are shuffled."""
+"""Orders in which the windows of a split are gone through, each a function of seed and epoch."""
 
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
 from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Shaped
-from torch.utils.data import Sampler
+from jaxtyping import Int, Shaped
+from torch import Tensor
 
-__all__ = ["Shuffle", "ShuffledTimes"]
+from regimecast.core.seeding import derive_seed
+
+__all__ = ["InOrder", "Order", "Shuffle", "ShuffledTimes", "ShuffledWindows"]
 
 Shuffle = Literal["windows", "times"]
 """What is shuffled: single windows, or bar times with the windows of every asset at each."""
 
 
-class ShuffledTimes(Sampler[int]):
+class Order(ABC):
+    """Every position of a split once per epoch, in an order that can be made again.
+
+    Args:
+        n: positions per epoch.
+    """
+
+    def __init__(self, n: int) -> None:
+        self._n = n
+
+    def __len__(self) -> int:
+        return self._n
+
+    @abstractmethod
+    def of(self, epoch: int) -> Int[Tensor, " N"]:
+        """Positions in the order of an epoch."""
+
+
+class InOrder(Order):
+    """The same order in every epoch, that of the samples."""
+
+    def of(self, epoch: int) -> Int[Tensor, " N"]:
+        """0 to N - 1."""
+        return torch.arange(self._n)
+
+
+class ShuffledWindows(Order):
+    """Every window on its own, in any order.
+
+    Args:
+        n: positions per epoch.
+        seed: source of chance; with the epoch's number it gives the epoch's order.
+    """
+
+    def __init__(self, n: int, seed: int) -> None:
+        super().__init__(n)
+        self._seed = seed
+
+    def of(self, epoch: int) -> Int[Tensor, " N"]:
+        """One of all permutations."""
+        return torch.randperm(self._n, generator=_chance(self._seed, epoch))
+
+
+class ShuffledTimes(Order):
     """Positions of all windows, those of one origin time next to each other, times in any order.
 
     A batch then holds whole cross-sections, as the long-horizon papers train, and its gradient is
@@ -22,19 +67,22 @@ class ShuffledTimes(Sampler[int]):
 
     Args:
         origin: origin time of every position, as numbers or datetime64.
-        generator: source of chance; every epoch draws a new order from it.
+        seed: source of chance; with the epoch's number it gives the epoch's order.
     """
 
-    def __init__(self, origin: Shaped[np.ndarray, " N"], generator: torch.Generator) -> None:
+    def __init__(self, origin: Shaped[np.ndarray, " N"], seed: int) -> None:
+        super().__init__(len(origin))
         times, time = np.unique(origin, return_inverse=True)
         self._n_times = len(times)
         self._time = torch.from_numpy(time.astype(np.int64))
-        self._generator = generator
+        self._seed = seed
 
-    def __iter__(self) -> Iterator[int]:
-        """One epoch."""
-        place = torch.randperm(self._n_times, generator=self._generator)
-        yield from torch.argsort(place[self._time], stable=True).tolist()
+    def of(self, epoch: int) -> Int[Tensor, " N"]:
+        """Times permuted, the positions of each in their own order."""
+        place = torch.randperm(self._n_times, generator=_chance(self._seed, epoch))
+        return torch.argsort(place[self._time], stable=True)
 
-    def __len__(self) -> int:
-        return len(self._time)
+
+def _chance(seed: int, epoch: int) -> torch.Generator:
+    # One more than the epoch: zeros at the end of the keys count for nothing.
+    return torch.Generator().manual_seed(derive_seed(seed, epoch + 1))

@@ -7,14 +7,20 @@ Nothing is stored per window, so memory is that of the panel.
 
 from collections.abc import Sequence
 from copy import copy
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from regimecast.core.batch import Batch
 from regimecast.core.types import DataSpec
+from regimecast.data.gathering import Scaling, known_windows, past_windows, targets
+from regimecast.data.placement import as_tensor
 from regimecast.data.scaling import FeatureScaler
 from regimecast.labels.base import INCOMPLETE, TargetSeries
 
@@ -38,7 +44,11 @@ class WindowSource:
         asset_of_row: asset index of each row.
         scaler: standardisation of `past`; None leaves values as they are.
         scheduled_scaler: the same of `scheduled`.
+        time: time of each row, for messages; rows are named by number where left out.
     """
+
+    history_given: ClassVar[bool] = False
+    """Whether column 0 of `past` holds the history itself."""
 
     def __init__(
         self,
@@ -54,17 +64,18 @@ class WindowSource:
         asset_of_row: Int[np.ndarray, " R"],
         scaler: FeatureScaler | None,
         scheduled_scaler: FeatureScaler | None,
+        time: Shaped[np.ndarray, " R"] | None = None,
     ) -> None:
         self.spec = spec
-        self._past = torch.from_numpy(past)
-        self._last_row = torch.from_numpy(last_row)
-        self._series = torch.from_numpy(target.series)
-        self._scale = torch.from_numpy(target.scale)
+        self._past = as_tensor(past)
+        self._last_row = as_tensor(last_row)
+        self._series = as_tensor(target.series)
+        self._scale = as_tensor(target.scale)
         self._anchored = target.anchored
-        self._known = torch.from_numpy(known)
-        self._known_index = torch.from_numpy(known_index)
-        self._static = torch.from_numpy(static)
-        self._asset = torch.from_numpy(asset_of_row)
+        self._known = as_tensor(known)
+        self._known_index = as_tensor(known_index)
+        self._static = as_tensor(static)
+        self._asset = as_tensor(asset_of_row)
         self._context = torch.arange(1 - spec.context_length, 1)
         self._horizon = torch.arange(1, spec.horizon + 1)
         self._label: Tensor | None = None
@@ -73,20 +84,26 @@ class WindowSource:
             index = np.searchsorted(classes, target.label).clip(0, len(classes) - 1)
             index[target.label == INCOMPLETE] = -1
             self._label = torch.from_numpy(index.astype(np.int64))
-        self._scheduled = torch.from_numpy(scheduled)
-        self._scaler = scaler
-        self._scheduled_scaler = scheduled_scaler
+        self._scheduled = as_tensor(scheduled)
+        self._scaling = Scaling.of(scaler, width=past.shape[1])
+        self._scheduled_scaling = Scaling.of(scheduled_scaler, width=scheduled.shape[1])
+        self._scaled = False
+        self._time = time
+        self._fused = self._past.is_contiguous()
+        self._elsewhere: dict[torch.device, WindowSource] = {}
 
     def past(self, rows: Int[Tensor, "B L"], origin: Int[Tensor, " B"]) -> Float[Tensor, "B L Fp"]:
         """Scaled past channels at `rows`, the history relative to `origin`.
 
         A missing value becomes 0, the training mean.
         """
-        if self._past.shape[1] == 1:
+        if self._past.shape[1] == 1 and not self.history_given:
             return self._relative(rows, origin)[..., None]
         values = self._past.index_select(0, rows.reshape(-1)).view(*rows.shape, -1)
-        _scale(values[..., 1:], self._scaler)
-        values[..., 0] = self._relative(rows, origin)
+        if not self._scaled:
+            self._scaling.scale_(values)
+        if not self.history_given:
+            values[..., 0] = self._relative(rows, origin)
         return values
 
     def known(
@@ -101,21 +118,38 @@ class WindowSource:
         if self._scheduled.shape[1] == 0:
             return values
         every = torch.cat([rows, origin[:, None] + steps], dim=1)
-        return torch.cat([values, _scale(self._scheduled[every], self._scheduled_scaler)], dim=2)
+        scheduled = self._scheduled[every]
+        if not self._scaled:
+            self._scheduled_scaling.scale_(scheduled)
+        return torch.cat([values, scheduled], dim=2)
 
     def static(self, origin: Int[Tensor, " B"]) -> Float[Tensor, "B Fs"]:
         """Static channels of each origin's asset."""
-        return self._static[self._asset[origin]]
+        return self._static.index_select(0, self._asset.index_select(0, origin))
 
     def scale(self, origin: Int[Tensor, " B"]) -> Float[Tensor, "B 1"]:
         """Factor to original units."""
-        return self._scale[origin].float()[:, None]
+        return self._scale.index_select(0, origin).float()[:, None]
 
     def target(self, origin: Int[Tensor, " B"]) -> tuple[Float[Tensor, "B H"], Bool[Tensor, "B H"]]:
         """Target and whether it is known; 0 where it is not."""
         if self._label is not None:
-            index = self._label[origin][:, None]
+            index = self._label.index_select(0, origin)[:, None]
             return index.clamp(min=0).float(), index >= 0
+        if self._fused:
+            target = torch.empty(len(origin), self.spec.horizon)
+            mask = torch.empty(len(origin), self.spec.horizon, dtype=torch.bool)
+            arrays = self._arrays
+            targets(
+                arrays.series,
+                self._anchored,
+                arrays.scale,
+                arrays.last_row,
+                origin.numpy(),
+                target.numpy(),
+                mask.numpy(),
+            )
+            return target, mask
         rows = origin[:, None] + self._horizon
         last = self._last_row[origin][:, None]
         value = self._relative(torch.minimum(rows, last), origin)
@@ -125,21 +159,107 @@ class WindowSource:
     def batch(
         self, origin: Int[Tensor, " B"], weight: Float[Tensor, "B H"], regime: Int[Tensor, " B"]
     ) -> Batch:
-        """The windows that end at these panel rows."""
-        rows = origin[:, None] + self._context
+        """The windows that end at these panel rows.
+
+        Raises:
+            IndexError: a window reaches beyond the panel or the calendar.
+        """
+        past, known = self._fused_inputs(origin) if self._fused else self._inputs(origin)
         target, mask = self.target(origin)
         return Batch(
-            past=self.past(rows, origin),
-            known=self.known(rows, origin, self._horizon),
+            past=past,
+            known=known,
             static=self.static(origin),
             target=target,
             mask=mask,
             scale=self.scale(origin),
             weight=weight,
             regime=regime,
-            asset=self._asset[origin],
+            asset=self._asset.index_select(0, origin),
             origin=origin,
         )
+
+    def when(self, row: int) -> str:
+        """Time of a panel row, for messages."""
+        return f"row {row}" if self._time is None else str(pd.Timestamp(self._time[row]))
+
+    def on(self, device: torch.device) -> "WindowSource":
+        """The same windows cut on a device, where the panel is copied once and scaled for good."""
+        if device.type == "cpu":
+            return self
+        if device not in self._elsewhere:
+            self._elsewhere[device] = self._copied(device)
+        return self._elsewhere[device]
+
+    def _copied(self, device: torch.device) -> "WindowSource":
+        """A copy on a device that cuts windows by torch alone."""
+        twin = copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor):
+                setattr(twin, name, value.to(device, copy=True))
+        # In place, so that the device holds the panel once.
+        self._scaling.scale_(twin._past)
+        self._scheduled_scaling.scale_(twin._scheduled)
+        twin._scaled, twin._fused = True, False
+        return twin
+
+    def _inputs(
+        self, origin: Int[Tensor, " B"]
+    ) -> tuple[Float[Tensor, "B L Fp"], Float[Tensor, "B T Fk"]]:
+        """Past and known channels, by operations that any device has and gradients pass."""
+        rows = origin[:, None] + self._context
+        return self.past(rows, origin), self.known(rows, origin, self._horizon)
+
+    def _fused_inputs(
+        self, origin: Int[Tensor, " B"]
+    ) -> tuple[Float[Tensor, "B L Fp"], Float[Tensor, "B T Fk"]]:
+        """Past and known channels to the same bits, in one pass over each."""
+        arrays, length = self._arrays, self.spec.context_length
+        past = torch.empty(len(origin), length, self._past.shape[1])
+        past_windows(
+            arrays.past,
+            self.history_given,
+            arrays.series,
+            self._anchored,
+            arrays.scale,
+            origin.numpy(),
+            self._scaling.means,
+            self._scaling.factors,
+            self._scaling.clip,
+            past.numpy(),
+        )
+        known = torch.empty(len(origin), length + self.spec.horizon, len(self.spec.known))
+        if self.spec.known:
+            known_windows(
+                arrays.known,
+                arrays.known_index,
+                arrays.scheduled,
+                origin.numpy(),
+                length,
+                self._scheduled_scaling.means,
+                self._scheduled_scaling.factors,
+                self._scheduled_scaling.clip,
+                known.numpy(),
+            )
+        return past, known
+
+    @cached_property
+    def _arrays(self) -> "_Arrays":
+        return _Arrays(
+            past=self._past.numpy(),
+            series=self._series.numpy(),
+            scale=self._scale.numpy(),
+            last_row=self._last_row.numpy(),
+            known=self._known.numpy(),
+            known_index=self._known_index.numpy(),
+            scheduled=self._scheduled.numpy(),
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Views of the tensors would be sent as copies of them; copies on a device stay there.
+        state = {**self.__dict__, "_elsewhere": {}}
+        state.pop("_arrays", None)
+        return state
 
     def table(self, origin: Int[Tensor, " B"], lags: Int[Tensor, " K"]) -> Float[Tensor, "B D"]:
         """One flat row per origin: past channels at each lag, known ahead, static."""
@@ -153,6 +273,7 @@ class WindowSource:
         For the proof that no input after its origin moves a forecast; the tensors are copied.
         """
         twin, leaves = copy(self), {}
+        twin._fused = False
         for name in ("past", "series", "scale", "known", "scheduled", "static"):
             leaves[name] = getattr(self, f"_{name}").detach().clone().requires_grad_()
             setattr(twin, f"_{name}", leaves[name])
@@ -177,9 +298,14 @@ class WindowSource:
         return (value / self._scale[origin][:, None]).float()
 
 
-def _scale(values: Float[Tensor, "B T F"], scaler: FeatureScaler | None) -> Float[Tensor, "B T F"]:
-    """The values scaled in place; a missing one becomes 0, the training mean."""
-    if scaler is None:
-        return values.nan_to_num_(nan=0.0)
-    values.sub_(torch.from_numpy(scaler.mean)).mul_(torch.from_numpy(scaler.factor))
-    return values.nan_to_num_(nan=0.0).clamp_(-scaler.clip, scaler.clip)
+@dataclass(frozen=True, eq=False)
+class _Arrays:
+    """The tensors of a source in memory, as the arrays that compiled gathers read."""
+
+    past: Float[np.ndarray, "R Fp"]
+    series: Float[np.ndarray, " R"]
+    scale: Float[np.ndarray, " R"]
+    last_row: Int[np.ndarray, " R"]
+    known: Float[np.ndarray, "G Fk"]
+    known_index: Int[np.ndarray, " R"]
+    scheduled: Float[np.ndarray, "R Fa"]

@@ -43,7 +43,8 @@ def mae(
     weight: Float[np.ndarray, " M"] | None = None,
 ) -> float | None:
     """Mean absolute error, mean |ŷ - y|, in units of the target."""
-    return weighted_mean(np.abs(predicted - actual), weight)
+    error = predicted - actual
+    return weighted_mean(np.abs(error, out=error), weight)
 
 
 def mse(
@@ -52,7 +53,8 @@ def mse(
     weight: Float[np.ndarray, " M"] | None = None,
 ) -> float | None:
     """Mean squared error, mean (ŷ - y)², in squared units of the target."""
-    return weighted_mean((predicted - actual) ** 2, weight)
+    error = predicted - actual
+    return weighted_mean(np.square(error, out=error), weight)
 
 
 def rmse(
@@ -117,12 +119,14 @@ def _tilted_error(
 ) -> Float[np.ndarray, " M"]:
     """Σ over levels of the error, times `above` where the outcome is above, else times `below`.
 
-    One level at a time keeps the memory at O(M).
+    One level at a time, and in place, since there may be many millions of cells.
     """
     cells = np.zeros(len(actual))
     for column, (over, under) in enumerate(zip(above, below, strict=True)):
         error = actual - quantiles[:, column]
-        cells += np.maximum(over * error, -under * error)
+        tilted = over * error
+        error *= -under
+        cells += np.maximum(tilted, error, out=error)
     return cells
 
 

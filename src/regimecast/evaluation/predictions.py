@@ -1,9 +1,13 @@
 """``predictions.parquet``: forecasts beside outcomes as one long table, and back without loss."""
 
+import json
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from jaxtyping import Int
 
 from regimecast.core.errors import DataError
@@ -11,12 +15,13 @@ from regimecast.core.files import atomic_path
 from regimecast.core.types import Forecast, ForecastKind, Outcomes
 from regimecast.evaluation.scoring import check_aligned
 
-__all__ = ["predictions_frame", "read_predictions", "write_predictions"]
+__all__ = ["predictions_frame", "read_predictions", "save_predictions", "write_predictions"]
 
 _PREFIX = {ForecastKind.QUANTILES: "q", ForecastKind.PROBABILITIES: "p"}
 _POSITION = "position"
 _KEY = "regimecast"
 """Key of the table's metadata, which pandas stores in the file."""
+_ROWS_AT_ONCE = 1_048_576
 
 
 def predictions_frame(
@@ -49,7 +54,7 @@ def predictions_frame(
     }
     for index, name in enumerate(_level_columns(forecast)):
         columns[name] = values[:, :, index].ravel()
-    frame = pd.DataFrame(columns)
+    frame = pd.DataFrame(columns, copy=False)
     frame.attrs = {
         _KEY: {
             "kind": str(forecast.kind),
@@ -65,6 +70,31 @@ def write_predictions(path: Path, frame: pd.DataFrame) -> None:
     """Parquet file of a `predictions_frame`, written atomically."""
     with atomic_path(path) as temporary:
         frame.to_parquet(temporary, index=False)
+
+
+def save_predictions(
+    path: Path, forecast: Forecast, outcomes: Outcomes, fold: Int[np.ndarray, " N"] | int
+) -> None:
+    """The file that `write_predictions` makes of `predictions_frame`, in a fraction of the memory.
+
+    It is made some samples at a time: the table of a long horizon is many times its forecast.
+
+    Raises:
+        SpecError: forecast and outcomes are not of the same samples.
+    """
+    folds = np.broadcast_to(fold, len(forecast))
+    size = max(1, _ROWS_AT_ONCE // forecast.horizon)
+    with atomic_path(path) as temporary, ExitStack() as stack:
+        writer: pq.ParquetWriter | None = None
+        for start in range(0, max(1, len(forecast)), size):
+            part = np.arange(start, min(start + size, len(forecast)))
+            frame = predictions_frame(forecast.take(part), outcomes.take(part), folds[part])
+            table = pa.Table.from_pandas(frame, preserve_index=False)
+            # Where pandas itself keeps `DataFrame.attrs`, so that `read_parquet` finds them.
+            attributes = {"PANDAS_ATTRS": json.dumps(frame.attrs)}
+            table = table.replace_schema_metadata({**table.schema.metadata, **attributes})
+            writer = writer or stack.enter_context(pq.ParquetWriter(temporary, table.schema))
+            writer.write_table(table)
 
 
 def read_predictions(path: Path) -> tuple[Forecast, Outcomes]:

@@ -105,16 +105,24 @@ class _Cells:
     """Known cells of a forecast, flattened once, to be scored in any selection."""
 
     def __init__(self, forecast: Forecast, outcomes: Outcomes, *, direction: bool) -> None:
-        # Step by step, since most selections are of a step; int32 halves what indices take.
+        # Step by step, since most selections are of a step. There may be 54 million cells
+        # (720 steps, 7 series, 10,801 origins): none is held twice, and indices are int32.
         known, happened = (cells.T for cells in _known(outcomes, forecast.kind))
-        self.step, self.row = (index.astype(np.int32) for index in np.nonzero(known))
+        self.step, self.row = (
+            np.broadcast_to(index.astype(np.int32), known.shape)[known]
+            for index in (np.arange(len(known))[:, None], np.arange(known.shape[1]))
+        )
         self.kind = forecast.kind
         self.direction = direction
         self.levels = forecast.levels
         self.values = forecast.values.swapaxes(0, 1)[known]
         self.actual = happened[known].astype(np.float64, copy=False)
-        self.point = forecast.point().T[known].astype(np.float64, copy=False)
-        self.weight = outcomes.weight.T[known].astype(np.float64, copy=False)
+        self.point = (
+            self.values[:, self.levels.index(0.5)]
+            if forecast.kind is ForecastKind.QUANTILES and 0.5 in self.levels
+            else forecast.point().T[known].astype(np.float64, copy=False)
+        )
+        self._weights, self._known = outcomes.weight, known
         origin = np.unique(forecast.origin, return_inverse=True)[1].astype(np.int32)
         self.origin = origin[self.row]
         self.n_rows = len(forecast)
@@ -147,7 +155,11 @@ class _Cells:
             ForecastKind.POSITIONS: self._direction,
         }[self.kind]
         keep = self._select(rows, step)
-        return score(keep, self.weight[keep] if weighted else None)
+        return score(keep, self._weight()[keep] if weighted else None)
+
+    def _weight(self) -> Float[np.ndarray, " K"]:
+        """Weight of every cell; not held, since it is asked for once."""
+        return self._weights.T[self._known].astype(np.float64, copy=False)
 
     def _select(self, rows: Bool[np.ndarray, " N"] | None, step: int | None) -> _Selection:
         """Cells of these rows, or of a step; all where neither is given."""

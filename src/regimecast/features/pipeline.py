@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Float32, Shaped
 
 from regimecast.core.errors import ConfigError, DataError
 from regimecast.core.hashing import hash_json
@@ -79,15 +79,22 @@ class FeaturePipeline:
             for lag in (_lag(panel, feature),)
         )
 
-    def compute(self, panel: Panel) -> FeatureTable:
+    def compute(
+        self, panel: Panel, *, out: Float32[np.ndarray, "R F"] | None = None
+    ) -> FeatureTable:
         """Past features of every row, from what was available at its close.
 
         Values that are not finite in float32 become NaN; their number is logged.
 
+        Args:
+            panel: bars.
+            out: where to write the values, a column for each of `declarations`; a new array where
+                left out.
+
         Raises:
             DataError: a feature needs a column that the panel lacks and `missing` is ``error``.
         """
-        return self._evaluate(Excerpt.whole(panel))
+        return self._evaluate(Excerpt.whole(panel), out)
 
     def update(self, state: FeatureState | None, bars: Panel) -> tuple[FeatureTable, FeatureState]:
         """Past features of new bars, and the state to go on from, with a part of the work.
@@ -106,17 +113,20 @@ class FeaturePipeline:
                 another version of the features, or a needed column is missing, as in `compute`.
         """
         excerpt = joined(state, bars, version=self.version, related=bool(self._related))
-        table = self._evaluate(excerpt)
+        table = self._evaluate(excerpt, None)
         kept = remainder(
             excerpt, version=self.version, own=list(self._own.values()), related=self._related
         )
         return table, kept
 
-    def _evaluate(self, excerpt: Excerpt) -> FeatureTable:
+    def _evaluate(
+        self, excerpt: Excerpt, values: Float32[np.ndarray, "R F"] | None
+    ) -> FeatureTable:
         panel = excerpt.panel
         declarations = self.declarations(panel)
         # Filled in place: the table is most of what a large panel needs.
-        values = np.empty((int(excerpt.wanted.sum()), len(declarations)), dtype=np.float32)
+        if values is None:
+            values = np.empty((int(excerpt.wanted.sum()), len(declarations)), dtype=np.float32)
         own, first = [], 0
         for name in self._past(panel):
             family = self._families[name]

@@ -25,6 +25,8 @@ class Loss(nn.Module, ABC):
     name: ClassVar[str]
     task: ClassVar[Task]
     kind: ClassVar[ForecastKind]
+    in_target_units: ClassVar[bool] = False
+    """Every output is a value of the target, so that both can be shifted and scaled together."""
 
     def __init__(self, *, spec: DataSpec) -> None:
         super().__init__()

@@ -29,6 +29,7 @@ class Huber(Loss):
 
     task: ClassVar[Task] = Task.FORECAST
     kind: ClassVar[ForecastKind] = ForecastKind.QUANTILES
+    in_target_units: ClassVar[bool] = True
 
     def __init__(self, *, spec: DataSpec, delta: float) -> None:
         super().__init__(spec=spec)

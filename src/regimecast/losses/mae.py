@@ -19,6 +19,7 @@ class AbsoluteError(Loss):
 
     task: ClassVar[Task] = Task.FORECAST
     kind: ClassVar[ForecastKind] = ForecastKind.QUANTILES
+    in_target_units: ClassVar[bool] = True
 
     @property
     def n_outputs(self) -> int:

@@ -32,6 +32,7 @@ class Quantile(Loss):
 
     task: ClassVar[Task] = Task.FORECAST
     kind: ClassVar[ForecastKind] = ForecastKind.QUANTILES
+    in_target_units: ClassVar[bool] = True
 
     _level: Tensor
 

@@ -63,7 +63,8 @@ class BaseTimeSeriesModel(ABC):
     """
 
     name: ClassVar[str]
-    capabilities: ClassVar[Capabilities]
+    capabilities: Capabilities
+    """What it can use. A class names all that its models can, a model what its parameters leave."""
 
     _params: dict[str, Any]
 

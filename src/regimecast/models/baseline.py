@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -14,8 +14,8 @@ from scipy.special import ndtri
 from regimecast.core.errors import SpecError
 from regimecast.core.files import atomic_path
 from regimecast.core.types import DataSpec, ForecastKind, Task
-from regimecast.data.dataset import Arrays
 from regimecast.models.base import Capabilities
+from regimecast.models.lagged import Labelled
 from regimecast.models.tabular import TabularModel, rows_of_step
 from regimecast.training.report import FitReport
 
@@ -24,7 +24,7 @@ __all__ = ["Baseline", "PathBaseline", "class_shares"]
 _STATE = "baseline.safetensors"
 
 
-def class_shares(train: Arrays, classes: int) -> Float[np.ndarray, " C"]:
+def class_shares(train: Labelled, classes: int) -> Float[np.ndarray, " C"]:
     """Share of weight of each class in training."""
     rows = rows_of_step(train, 0)
     shares = np.bincount(rows.y.astype(np.int64), weights=rows.weight, minlength=classes)
@@ -37,7 +37,7 @@ class Baseline(TabularModel):
     Any loss will do that names quantile levels or classes; its own formula is not used.
     """
 
-    capabilities: ClassVar[Capabilities] = Capabilities(
+    capabilities: Capabilities = Capabilities(
         tasks=frozenset(Task),
         kinds=frozenset({ForecastKind.QUANTILES, ForecastKind.PROBABILITIES}),
         sample_weight=True,
@@ -50,7 +50,7 @@ class Baseline(TabularModel):
 
     @property
     def learnt(self) -> dict[str, Any]:
-        """Arrays that were learnt, by name.
+        """Labelled that were learnt, by name.
 
         Raises:
             SpecError: neither `fit` nor `load` was called.
@@ -86,11 +86,11 @@ class PathBaseline(Baseline):
     def _path(self, x: Float[np.ndarray, "N D"]) -> Float[np.ndarray, "N H"]:
         """Median forecast of every step, in units of the scale."""
 
-    def _learn_path(self, train: Arrays) -> dict[str, Any]:
+    def _learn_path(self, train: Labelled) -> dict[str, Any]:
         """What the path itself has to learn; by default nothing."""
         return {}
 
-    def _learn(self, train: Arrays, validation: Arrays, seed: int) -> FitReport:
+    def _learn(self, train: Labelled, validation: Labelled, seed: int) -> FitReport:
         if self.loss.kind is ForecastKind.PROBABILITIES:
             self._learnt = {"shares": class_shares(train, len(self.loss.levels))}
             return FitReport(seconds=0.0)

@@ -1,7 +1,7 @@
 """What the three boosters share: capabilities, parameters and how rounds are chosen."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from regimecast.core.errors import ConfigError
 from regimecast.core.types import DataSpec, ForecastKind, Task
@@ -33,7 +33,7 @@ class BoostingModel(StepwiseModel):
         ConfigError: a parameter is outside its range.
     """
 
-    capabilities: ClassVar[Capabilities] = Capabilities(
+    capabilities: Capabilities = Capabilities(
         tasks=frozenset(Task),
         kinds=frozenset({ForecastKind.QUANTILES, ForecastKind.PROBABILITIES}),
         losses=frozenset({"quantile", "huber", "cross_entropy"}),

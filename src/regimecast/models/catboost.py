@@ -1,7 +1,9 @@
 """CatBoost: one booster per step, all quantile levels at once."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import catboost as cb
@@ -13,15 +15,31 @@ from regimecast.core.types import DataSpec
 from regimecast.losses.huber import Huber
 from regimecast.models.base import ModelRegistry
 from regimecast.models.boosting import BoostingModel
+from regimecast.models.lagged import Labelled
 from regimecast.models.stepwise import Curve, Part
 from regimecast.models.tabular import Rows
 
 __all__ = ["CatBoost"]
 
 
+@dataclass(frozen=True, eq=False)
+class _Columns:
+    """Rows laid out by column, which pools read without a copy, and the borders of the bins."""
+
+    train: Float[np.ndarray, "N D"]
+    validation: Float[np.ndarray, "V D"]
+    borders: str
+    """In the library's own format, the only one that it takes."""
+
+
 @ModelRegistry.register("catboost")
 class CatBoost(BoostingModel):
     """Boosted symmetric trees of CatBoost (Prokhorenkova et al. 2018, NeurIPS).
+
+    Borders of bins are searched once for all steps. The library cannot exchange the labels of a
+    binned data set, so each step bins the same columns by those borders. Each asset keeps an
+    indicator: the library's own way with names takes means of the target over random permutations
+    of rows, as if time had no direction, and its other way is a split on the indicator.
 
     Every level of a tree splits on one condition; quantiles share the trees. Boosting is plain:
     ordered boosting draws permutations of rows, as if time had no direction.
@@ -71,7 +89,23 @@ class CatBoost(BoostingModel):
         )
         self._depth = depth
 
-    def _fit_step(self, train: Rows, validation: Rows | None, seed: int) -> dict[str, Part]:
+    def _share(self, train: Labelled, validation: Labelled) -> _Columns:
+        x = train.rows.whole(by_column=True)
+        held_out = validation.rows.whole(by_column=True) if len(validation) else x[:0]
+        # Any label will do, as long as it is one.
+        pool = cb.Pool(x, np.zeros(len(x), np.float32), thread_count=self._n_threads)
+        with TemporaryDirectory() as folder:
+            borders = Path(folder) / "borders.tsv"
+            try:
+                pool.quantize(border_count=self._bins - 1)
+                pool.save_quantization_borders(str(borders))
+            except cb.CatBoostError as error:
+                raise DataError(f"catboost cannot learn from {x.shape} rows: {error}") from error
+            return _Columns(x, held_out, borders.read_text())
+
+    def _fit_step(
+        self, train: Rows, validation: Rows | None, seed: int, shared: _Columns
+    ) -> dict[str, Part]:
         booster = cb.CatBoost(
             {
                 **self._objective(train),
@@ -93,20 +127,36 @@ class CatBoost(BoostingModel):
         )
         try:
             booster.fit(
-                cb.Pool(train.x, train.y, weight=train.weight),
+                self._pool(shared.train, train, shared.borders),
                 eval_set=None
                 if validation is None
-                else cb.Pool(validation.x, validation.y, weight=validation.weight),
+                else self._pool(shared.validation, validation, shared.borders),
                 early_stopping_rounds=None if validation is None else self._patience,
                 use_best_model=validation is not None,
             )
         except cb.CatBoostError as error:
-            raise DataError(f"catboost cannot learn from {train.x.shape} rows: {error}") from error
+            raise DataError(
+                f"catboost cannot learn from {shared.train.shape} rows: {error}"
+            ) from error
         scores = booster.get_evals_result()
         curve = Curve(
             *(next(iter(scores.get(n, {"": []}).values())) for n in ("learn", "validation"))
         )
         return {"trees": Part(booster, booster.tree_count_, curve)}
+
+    def _pool(self, x: Float[np.ndarray, "N D"], rows: Rows, borders: str) -> cb.Pool:
+        """Binned rows with the labels of a step; the columns themselves are not copied."""
+        pool = cb.Pool(
+            x,
+            rows.spread(rows.y),
+            weight=rows.spread(rows.weight),
+            thread_count=self._n_threads,
+        )
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "borders.tsv"
+            path.write_text(borders)
+            pool.quantize(input_borders=str(path))
+        return pool
 
     def _predict_step(
         self, parts: dict[str, Part], x: Float[np.ndarray, "N D"]

@@ -7,9 +7,9 @@ import numpy as np
 from jaxtyping import Float
 
 from regimecast.core.types import DataSpec
-from regimecast.data.dataset import Arrays
 from regimecast.models.base import ModelRegistry
 from regimecast.models.baseline import PathBaseline
+from regimecast.models.lagged import Labelled
 
 __all__ = ["Drift"]
 
@@ -24,7 +24,7 @@ class Drift(PathBaseline):
     def __init__(self, *, spec: DataSpec, loss: Mapping[str, Any]) -> None:
         super().__init__(spec=spec, loss=loss, lags=[0])
 
-    def _learn_path(self, train: Arrays) -> dict[str, Any]:
+    def _learn_path(self, train: Labelled) -> dict[str, Any]:
         weight = np.where(train.mask, train.weight, 0).astype(np.float64)
         return {"drift": np.average(train.target - self._history(train.x), axis=0, weights=weight)}
 

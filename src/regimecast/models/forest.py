@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 from regimecast.core.errors import ConfigError, DataError, SpecError
 from regimecast.core.files import atomic_path, read_json, write_json
 from regimecast.core.types import DataSpec, ForecastKind
-from regimecast.data.dataset import Arrays
+from regimecast.models.lagged import Labelled
 from regimecast.models.sklearn import able, check_nodes, read_skops
 from regimecast.models.tabular import TabularModel, rows_of_step
 from regimecast.training.report import FitReport
@@ -84,7 +84,7 @@ class ForestModel(TabularModel):
     def _estimator(self, settings: Mapping[str, Any]) -> Any:
         """A fresh regressor for quantiles or classifier for classes."""
 
-    def _learn(self, train: Arrays, validation: Arrays, seed: int) -> FitReport:
+    def _learn(self, train: Labelled, validation: Labelled, seed: int) -> FitReport:
         forest = self._estimator({**self._settings, "random_state": seed})
         self._leaves, self._seen = {}, []
         if self.loss.kind is ForecastKind.PROBABILITIES:
@@ -101,7 +101,7 @@ class ForestModel(TabularModel):
             row_weight = weight[whole].mean(axis=1)
             target = train.target[whole]
             forest.fit(
-                train.x[whole],
+                train.x if whole.all() else train.x[whole],
                 target[:, 0] if self.spec.horizon == 1 else target,
                 sample_weight=row_weight / row_weight.mean(),
             )

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 from regimecast.core.errors import SpecError
 from regimecast.core.types import DataSpec, ForecastKind
 from regimecast.models.base import ModelRegistry
+from regimecast.models.lagged import Labelled
 from regimecast.models.sklearn import SklearnModel, able, check_nodes
 from regimecast.models.stepwise import Curve, Part
 from regimecast.models.tabular import Rows
@@ -76,7 +77,12 @@ class GradientBoosting(SklearnModel):
         self._bins = bins
         self._n_threads = n_threads
 
-    def _fit_step(self, train: Rows, validation: Rows | None, seed: int) -> dict[str, Part]:
+    def _share(self, train: Labelled, validation: Labelled) -> Float[np.ndarray, "N D"]:
+        return _snapped(train.x, self._bins)
+
+    def _fit_step(
+        self, train: Rows, validation: Rows | None, seed: int, shared: Any
+    ) -> dict[str, Part]:
         settings = {
             **self._settings,
             "random_state": seed,
@@ -98,7 +104,7 @@ class GradientBoosting(SklearnModel):
                 "y_val": validation.y,
                 "sample_weight_val": validation.weight,
             }
-        x = _snapped(train.x, self._bins)
+        x = shared if train.used.all() else shared[train.used]
         with threadpool_limits(self._n_threads):
             return {
                 name: _part(estimator.fit(x, train.y, sample_weight=train.weight, **held_out))

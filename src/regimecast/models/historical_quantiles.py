@@ -7,9 +7,9 @@ import numpy as np
 from jaxtyping import Float
 
 from regimecast.core.types import DataSpec, ForecastKind
-from regimecast.data.dataset import Arrays
 from regimecast.models.base import ModelRegistry
 from regimecast.models.baseline import Baseline, class_shares
+from regimecast.models.lagged import Labelled
 from regimecast.models.tabular import rows_of_step, weighted_quantiles
 from regimecast.training.report import FitReport
 
@@ -26,7 +26,7 @@ class HistoricalQuantiles(Baseline):
     def __init__(self, *, spec: DataSpec, loss: Mapping[str, Any]) -> None:
         super().__init__(spec=spec, loss=loss, lags=[0])
 
-    def _learn(self, train: Arrays, validation: Arrays, seed: int) -> FitReport:
+    def _learn(self, train: Labelled, validation: Labelled, seed: int) -> FitReport:
         levels = self.loss.levels
         if self.loss.kind is ForecastKind.PROBABILITIES:
             table = class_shares(train, len(levels))[None]

@@ -1,6 +1,7 @@
 """LightGBM: one booster per step and quantile level."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,61 @@ from regimecast.core.types import DataSpec
 from regimecast.losses.huber import Huber
 from regimecast.models.base import ModelRegistry
 from regimecast.models.boosting import BoostingModel
+from regimecast.models.lagged import BLOCK, Labelled, LagTable
 from regimecast.models.stepwise import Curve, Part
 from regimecast.models.tabular import Rows
 
 __all__ = ["LightGBM"]
+
+_BINNED_ON = 50_000
+"""Most rows that bins are chosen by. LightGBM keeps them in float64 meanwhile: with its own 200,000
+they would take more memory than all that follows."""
+
+
+class _Blocks(lgb.Sequence):
+    """Rows for LightGBM, which asks for single ones in ascending order, then for slices."""
+
+    batch_size = BLOCK
+
+    def __init__(self, rows: LagTable) -> None:
+        self._rows = rows
+        self._number, self._block = -1, np.empty((0, 0))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: Any) -> Float[np.ndarray, "..."]:
+        if isinstance(index, slice):
+            return self._rows.block(index.start, index.stop).astype(np.float64)
+        number, row = divmod(int(index), BLOCK)
+        if number != self._number:
+            block = self._rows.block(number * BLOCK, (number + 1) * BLOCK)
+            self._number, self._block = number, block.astype(np.float64)
+        return self._block[row]
+
+
+@dataclass(frozen=True)
+class _Binned:
+    """Rows in bins, without labels; the bins are chosen by the rows of `train`."""
+
+    train: lgb.Dataset
+    validation: lgb.Dataset | None
+
+
+def _at_step(data: lgb.Dataset, rows: Rows) -> lgb.Dataset:
+    """The binned rows of a step with their labels: the very data set where all rows are used."""
+    if not rows.used.all():
+        # Weight 0 would not do: LightGBM counts such rows in `min_data_in_leaf`.
+        data = data.subset(np.flatnonzero(rows.used).tolist()).construct()
+    return data.set_label(rows.y).set_weight(rows.weight)
 
 
 @ModelRegistry.register("lightgbm")
 class LightGBM(BoostingModel):
     """Boosted trees of LightGBM (Ke et al. 2017, NeurIPS), grown leaf by leaf.
 
-    Columns are binned once per step; the levels of a step share the bins.
+    Columns are binned once, block by block; steps and levels share the bins and exchange labels and
+    weights. The asset is one column of names.
 
     Args:
         spec: see `BoostingModel`.
@@ -41,6 +86,7 @@ class LightGBM(BoostingModel):
     """
 
     extension = "txt"
+    coded = True
 
     def __init__(
         self,
@@ -73,8 +119,9 @@ class LightGBM(BoostingModel):
         self._leaves = leaves
         self._min_leaf_rows = min_leaf_rows
 
-    def _fit_step(self, train: Rows, validation: Rows | None, seed: int) -> dict[str, Part]:
-        params = {
+    @property
+    def _settings(self) -> dict[str, Any]:
+        return {
             "learning_rate": self._learning_rate,
             "num_leaves": self._leaves,
             "min_data_in_leaf": self._min_leaf_rows,
@@ -83,19 +130,36 @@ class LightGBM(BoostingModel):
             "min_sum_hessian_in_leaf": 1e-6,
             "lambda_l2": self._l2,
             "max_bin": self._bins,
+            "bin_construct_sample_cnt": _BINNED_ON,
             "feature_fraction": self._columns,
             "num_threads": self._n_threads,
-            "seed": seed,
             "deterministic": True,
             "force_col_wise": True,
             "verbosity": -1,
         }
-        data = lgb.Dataset(train.x, train.y, weight=train.weight, params=params)
+
+    def _share(self, train: Labelled, validation: Labelled) -> _Binned:
+        data = self._binned(train, None)
+        return _Binned(data, self._binned(validation, data) if len(validation) else None)
+
+    def _binned(self, table: Labelled, reference: lgb.Dataset | None) -> lgb.Dataset:
+        return lgb.Dataset(
+            _Blocks(table.rows),
+            np.zeros(len(table), np.float32),
+            reference=reference,
+            params=self._settings,
+            categorical_feature=list(table.rows.categories),
+        ).construct()
+
+    def _fit_step(
+        self, train: Rows, validation: Rows | None, seed: int, shared: _Binned
+    ) -> dict[str, Part]:
+        params = {**self._settings, "seed": seed}
+        data = _at_step(shared.train, train)
         watched = {"train": data}
         if validation is not None:
-            watched["validation"] = data.create_valid(
-                validation.x, validation.y, weight=validation.weight
-            )
+            assert shared.validation is not None
+            watched["validation"] = _at_step(shared.validation, validation)
         parts = {}
         for name, objective in self._objectives(train).items():
             scores: dict[str, dict[str, list[float]]] = {}

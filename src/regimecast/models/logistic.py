@@ -43,7 +43,9 @@ class Logistic(SklearnModel):
         self._l2 = l2
         self._iterations = iterations
 
-    def _fit_step(self, train: Rows, validation: Rows | None, seed: int) -> dict[str, Part]:
+    def _fit_step(
+        self, train: Rows, validation: Rows | None, seed: int, shared: Any
+    ) -> dict[str, Part]:
         # scikit-learn's C multiplies the sum of the losses.
         strength = 1 / (self._l2 * len(train))
         model, x = standardised(

@@ -56,7 +56,9 @@ class MLP(SklearnModel):
         self._epochs = epochs
         self._patience = patience
 
-    def _fit_step(self, train: Rows, validation: Rows | None, seed: int) -> dict[str, Part]:
+    def _fit_step(
+        self, train: Rows, validation: Rows | None, seed: int, shared: Any
+    ) -> dict[str, Part]:
         classes = self.loss.kind is ForecastKind.PROBABILITIES
         network = (MLPClassifier if classes else MLPRegressor)(
             hidden_layer_sizes=self._hidden,

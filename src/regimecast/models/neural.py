@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from regimecast.core.errors import SpecError
 from regimecast.core.files import atomic_path
 from regimecast.core.types import DataSpec, Forecast, ForecastKind, Task
 from regimecast.data.datamodule import FinancialDataModule
+from regimecast.data.dataset import TimeSeriesDataset
 from regimecast.models.base import BaseTimeSeriesModel, Capabilities
 from regimecast.training.report import FitReport
 from regimecast.training.seeding import seeded
@@ -25,7 +27,8 @@ from regimecast.training.trainer import ModelTrainer
 __all__ = ["NeuralModel"]
 
 _STATE = "weights.safetensors"
-_PREDICT_BATCH = 256
+_PREDICT_BATCH = {"cpu": 512}
+_PREDICT_BATCH_ELSEWHERE = 4096
 """Windows per forward pass, the last one filled up: a forecast does not hang on its company."""
 
 
@@ -36,7 +39,7 @@ class NeuralModel(BaseTimeSeriesModel):
     and every `fit` starts from fresh weights.
     """
 
-    capabilities: ClassVar[Capabilities] = Capabilities(
+    capabilities: Capabilities = Capabilities(
         tasks=frozenset(Task),
         kinds=frozenset(ForecastKind),
         past=True,
@@ -45,6 +48,10 @@ class NeuralModel(BaseTimeSeriesModel):
         sample_weight=True,
         gpu=True,
     )
+
+    compile_pays_from: ClassVar[Mapping[str, int]] = {}
+    """Training steps from which ``compile=auto`` compiles, by kind of device; none where no gain was
+    measured. `regimecast bench compile` measures it."""
 
     def __init__(self, *, spec: DataSpec, loss: Mapping[str, Any]) -> None:
         super().__init__(spec=spec, loss=loss)
@@ -76,7 +83,7 @@ class NeuralModel(BaseTimeSeriesModel):
         self.loss.fit(target, np.where(mask, train.weight, np.float32(0)))
         with seeded(trainer.seed):
             module = trainer.build_module(self.build_network(), self.loss)
-            report = trainer.fit_module(module, data)
+            report = trainer.fit_module(module, data, compile_pays_from=self.compile_pays_from)
         self._network = module.network.cpu().eval()
         self._device = module.trained_on
         return replace(report, seconds=perf_counter() - started, unused=self.unused)
@@ -87,23 +94,46 @@ class NeuralModel(BaseTimeSeriesModel):
         Raises:
             SpecError: the model is not trained.
         """
-        network = self.network.to(self._device)
-        dataset = data.split(split)
-        decoded = np.empty(
-            (len(dataset), self.spec.horizon, len(self.loss.levels)), dtype=np.float32
-        )
+        network, dataset = self.network.to(self._device), data.split(split)
         # In order of time and in full batches: what comes later changes neither the place of a
         # window in its batch nor the shape of the batch, on both of which rounding hangs.
-        order = torch.from_numpy(np.argsort(dataset.samples.origin, kind="stable"))
-        with torch.inference_mode():
-            for start in range(0, len(order), _PREDICT_BATCH):
-                positions = order[start : start + _PREDICT_BATCH]
-                spare = positions[-1:].expand(_PREDICT_BATCH - len(positions))
-                batch = dataset.gather(torch.cat([positions, spare])).to(self._device)
-                values = self.loss.decode(network(batch).float())
-                decoded[positions.numpy()] = values[: len(positions)].cpu().numpy()
-        network.cpu()
+        order = np.argsort(dataset.samples.origin, kind="stable")
+        there = data.placement == "device"
+        try:
+            in_order = self._decoded(network, dataset, order, gather_there=there)
+        finally:
+            network.cpu()
+        decoded = np.empty_like(in_order)
+        decoded[order] = in_order
         return self._forecast(decoded, dataset.samples, dataset.scale)
+
+    def _decoded(
+        self,
+        network: nn.Module,
+        dataset: TimeSeriesDataset,
+        order: Int[np.ndarray, " N"],
+        *,
+        gather_there: bool,
+    ) -> Float[np.ndarray, "N H Q"]:
+        """Decoded outputs for the windows at these positions, in this order, in one pass."""
+        device = self._device
+        size = _PREDICT_BATCH.get(device.type, _PREDICT_BATCH_ELSEWHERE)
+        spare = np.repeat(order[-1:], -len(order) % size)
+        positions = torch.from_numpy(np.concatenate([order, spare]))
+        # Page-locked, so that the processor prepares the next batch while one is copied back.
+        shape = len(positions), self.spec.horizon, len(self.loss.levels)
+        decoded = torch.empty(shape, pin_memory=device.type == "cuda")
+        if gather_there:
+            positions = positions.to(device)
+        with torch.inference_mode():
+            for start in range(0, len(positions), size):
+                part = slice(start, start + size)
+                batch = dataset.gather(positions[part]).to(device, non_blocking=True)
+                values = self.loss.decode(network(batch).float())
+                decoded[part].copy_(values, non_blocking=True)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        return decoded.numpy()[: len(order)]
 
     def _save_state(self, folder: Path) -> None:
         parts = {"network": self.network, "loss": self.loss}

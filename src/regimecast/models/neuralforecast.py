@@ -28,7 +28,7 @@ from regimecast.models.base import Capabilities
 from regimecast.models.neural import NeuralModel
 from regimecast.training.seeding import seeded
 
-__all__ = ["NeuralForecastModel", "WindowsNetwork", "using"]
+__all__ = ["NeuralForecastModel", "WindowsNetwork", "contained", "using"]
 
 
 def using(*, past: bool = False, known: bool = False, static: bool = False) -> Capabilities:
@@ -89,7 +89,7 @@ class NeuralForecastModel(NeuralModel):
         seed = int(torch.randint(2**31, ()))
         arguments = self.arguments()
         try:
-            with _contained(seed):
+            with contained(seed):
                 network = WindowsNetwork(
                     self._create(seed, arguments),
                     horizon=self.spec.horizon,
@@ -213,7 +213,7 @@ def _try_out(network: WindowsNetwork, spec: DataSpec) -> None:
 
 
 @contextmanager
-def _contained(seed: int) -> Iterator[None]:
+def contained(seed: int) -> Iterator[None]:
     """Leaves random state, environment and log as they were.
 
     Every constructor of neuralforecast seeds Python, numpy and torch for the whole process, sets

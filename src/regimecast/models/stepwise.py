@@ -12,7 +12,7 @@ from jaxtyping import Float
 from regimecast.core.errors import SpecError
 from regimecast.core.files import atomic_path, read_json, write_json
 from regimecast.core.types import ForecastKind
-from regimecast.data.dataset import Arrays
+from regimecast.models.lagged import Labelled
 from regimecast.models.tabular import Rows, TabularModel, rows_of_step
 from regimecast.training.report import FitReport
 
@@ -56,10 +56,25 @@ class StepwiseModel(TabularModel):
     """Index of the classes that occur in training, per step; empty for a forecast."""
 
     @abstractmethod
-    def _fit_step(self, train: Rows, validation: Rows | None, seed: int) -> dict[str, Part]:
+    def _fit_step(
+        self, train: Rows, validation: Rows | None, seed: int, shared: Any
+    ) -> dict[str, Part]:
         """Parts of one step, by names that can stand in a file name.
 
         Class targets are 0..K-1 with every one of the K classes in `train`, K of at least 2.
+
+        Args:
+            train: rows to learn from.
+            validation: rows to stop on.
+            seed: of what is drawn.
+            shared: what `_share` made of the rows of all steps.
+        """
+
+    def _share(self, train: Labelled, validation: Labelled) -> Any:
+        """What all steps have in common, made once for a fold; every row counts at some step.
+
+        `Rows.table` is `train` or `validation`, the same objects, so that `Rows.used` says which of
+        their rows are those of a step.
         """
 
     @abstractmethod
@@ -76,8 +91,12 @@ class StepwiseModel(TabularModel):
     def _read_part(self, path: Path) -> Any:
         """The `Part.model` that `_write_part` wrote."""
 
-    def _learn(self, train: Arrays, validation: Arrays, seed: int) -> FitReport:
+    def _learn(self, train: Labelled, validation: Labelled, seed: int) -> FitReport:
         self._parts, self._seen = [], []
+        train, validation = (
+            part.take(np.flatnonzero(part.counts.any(axis=1))) for part in (train, validation)
+        )
+        shared = self._share(train, validation)
         for step in range(self.spec.horizon):
             rows, held_out = rows_of_step(train, step), rows_of_step(validation, step)
             seen: list[int] = []
@@ -88,7 +107,7 @@ class StepwiseModel(TabularModel):
             self._parts.append(
                 {}
                 if len(seen) == 1
-                else self._fit_step(rows, held_out if len(held_out) else None, seed)
+                else self._fit_step(rows, held_out if len(held_out) else None, seed, shared)
             )
         return _report([part for parts in self._parts for part in parts.values()])
 
@@ -136,8 +155,10 @@ class StepwiseModel(TabularModel):
 def _renumbered(rows: Rows, seen: Sequence[int]) -> Rows:
     """Rows of these classes, which become 0..K-1 in their order."""
     kept = np.isin(rows.y, seen)
+    used = rows.used.copy()
+    used[rows.used] = kept
     y = np.searchsorted(seen, rows.y[kept]).astype(np.float32)
-    return Rows(rows.x if kept.all() else rows.x[kept], y, rows.weight[kept])
+    return Rows(rows.table, used, y, rows.weight[kept])
 
 
 def _report(parts: Sequence[Part]) -> FitReport:

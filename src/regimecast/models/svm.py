@@ -54,7 +54,9 @@ class SVM(SklearnModel):
         self._l2 = l2
         self._iterations = iterations
 
-    def _fit_step(self, train: Rows, validation: Rows | None, seed: int) -> dict[str, Part]:
+    def _fit_step(
+        self, train: Rows, validation: Rows | None, seed: int, shared: Any
+    ) -> dict[str, Part]:
         strength = 1 / (self._l2 * len(train))
         model, x = standardised(
             SVC(C=strength, kernel=self._kernel, max_iter=self._iterations, random_state=seed),

@@ -1,7 +1,7 @@
 """What models on flat rows share: how windows become rows, and what a weight means to them.
 
 A window becomes one row: the past channels at a few lags, the known channels at each step ahead and
-the static channels (`TimeSeriesDataset.arrays`). Steps are forecast directly, each from the row
+the static channels (`LagTable`). Steps are forecast directly, each from the row
 known at the origin; no forecast feeds another.
 
 Copies of a training sample are merged into one row with the sum of their weights, and weights have
@@ -14,18 +14,20 @@ import logging
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from time import perf_counter
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from regimecast.core.errors import ConfigError, DataError, SpecError
 from regimecast.core.types import DataSpec, Forecast
 from regimecast.data.datamodule import FinancialDataModule
-from regimecast.data.dataset import Arrays
+from regimecast.data.dataset import TimeSeriesDataset
 from regimecast.losses.cross_entropy import CrossEntropy
 from regimecast.models.base import BaseTimeSeriesModel
+from regimecast.models.lagged import Labelled, LagTable
 from regimecast.training.report import FitReport
 from regimecast.training.trainer import ModelTrainer
 
@@ -40,7 +42,9 @@ _SEEDS = 2**31
 class Rows:
     """Rows whose target is known at one step and that have a weight."""
 
-    x: Float[np.ndarray, "M D"]
+    table: Labelled
+    used: Bool[np.ndarray, " N"]
+    """Which rows of the table these M are."""
     y: Float[np.ndarray, " M"]
     """Target in units of the scale, or index of the class."""
     weight: Float[np.ndarray, " M"]
@@ -49,41 +53,42 @@ class Rows:
     def __len__(self) -> int:
         return len(self.y)
 
+    @cached_property
+    def x(self) -> Float[np.ndarray, "M D"]:
+        """The rows; the table's own where all of them are used."""
+        return self.table.x if self.used.all() else self.table.x[self.used]
 
-def merge_copies(arrays: Arrays, row: Int[np.ndarray, " N"]) -> Arrays:
+    def spread(self, values: Float[np.ndarray, " M"]) -> Float[np.ndarray, " N"]:
+        """A value for every row of the table, 0 for those that are not used."""
+        spread = np.zeros(len(self.used), values.dtype)
+        spread[self.used] = values
+        return spread
+
+
+def merge_copies(drawn: Labelled, row: Int[np.ndarray, " N"]) -> Labelled:
     """The distinct samples in order of first occurrence, each with its copies' summed weight.
 
     Args:
-        arrays: samples, drawn with repeats or not.
+        drawn: samples, drawn with repeats or not.
         row: panel row of each sample's origin, which tells what is a copy of what.
     """
     _, first, group = np.unique(row, return_index=True, return_inverse=True)
     if len(first) == len(row):
-        return arrays
+        return drawn
     order = np.argsort(first)
     position = np.argsort(order)[group]
-    weight = np.zeros((len(first), arrays.weight.shape[1]))
-    np.add.at(weight, position, arrays.weight)
-    kept = first[order]
-    return Arrays(
-        arrays.x[kept],
-        arrays.names,
-        arrays.target[kept],
-        arrays.mask[kept],
-        weight,
-        arrays.scale[kept],
-    )
+    weight = np.zeros((len(first), drawn.weight.shape[1]))
+    np.add.at(weight, position, drawn.weight)
+    return replace(drawn.take(first[order]), weight=weight)
 
 
-def rows_of_step(arrays: Arrays, step: int) -> Rows:
+def rows_of_step(table: Labelled, step: int) -> Rows:
     """Rows that count at a step: target known and weight above 0; may be none."""
-    weight = arrays.weight[:, step].astype(np.float64)
-    used = arrays.mask[:, step] & (weight > 0)
-    weight = weight[used]
+    used = table.counts[:, step]
+    weight = table.weight[used, step].astype(np.float64)
     if len(weight):
         weight /= weight.mean()
-    x = arrays.x if used.all() else arrays.x[used]
-    return Rows(x, arrays.target[used, step], weight.astype(np.float32))
+    return Rows(table, used, table.target[used, step], weight.astype(np.float32))
 
 
 def weighted_quantiles(
@@ -112,6 +117,10 @@ class TabularModel(BaseTimeSeriesModel):
         SpecError: every lag is beyond the context window, or the loss has focus or smoothed labels.
     """
 
+    coded: ClassVar[bool] = False
+    """Whether the asset comes as one column with its number, as libraries want that know names,
+    rather than as an indicator per asset."""
+
     def __init__(self, *, spec: DataSpec, loss: Mapping[str, Any], lags: Sequence[int]) -> None:
         super().__init__(spec=spec, loss=loss)
         self.lags = self._within_context(lags)
@@ -130,17 +139,17 @@ class TabularModel(BaseTimeSeriesModel):
         """
         started = perf_counter()
         drawn = data.split("train")
-        train = merge_copies(drawn.arrays(self.lags), drawn.samples.row)
-        for step in range(self.spec.horizon):
-            if not np.any(train.mask[:, step] & (train.weight[:, step] > 0)):
+        train = merge_copies(self._labelled(drawn), drawn.samples.row)
+        for step, counts in enumerate(train.counts.T, 1):
+            if not counts.any():
                 raise DataError(
-                    f"model {self.name!r}: none of {len(train.mask)} training rows has a known "
-                    f"target and a weight at step {step + 1}"
+                    f"model {self.name!r}: none of {len(train)} training rows has a known "
+                    f"target and a weight at step {step}"
                 )
         self.loss.fit(train.target, np.where(train.mask, train.weight, np.float32(0)))
         report = self._learn(
             self._with_class_weights(train),
-            self._with_class_weights(data.split("validation").arrays(self.lags)),
+            self._with_class_weights(self._labelled(data.split("validation"))),
             (0 if trainer is None else trainer.seed) % _SEEDS,
         )
         return replace(report, seconds=perf_counter() - started, unused=self.unused)
@@ -152,15 +161,18 @@ class TabularModel(BaseTimeSeriesModel):
             SpecError: the model is not trained.
         """
         dataset = data.split(split)
-        arrays = dataset.arrays(self.lags)
-        if len(arrays.x):
-            decoded = self._decode(arrays.x)
-        else:
-            decoded = np.empty((0, self.spec.horizon, len(self.loss.levels)))
-        return self._forecast(decoded, dataset.samples, arrays.scale)
+        decoded = [np.empty((0, self.spec.horizon, len(self.loss.levels)))]
+        decoded += [self._decode(x) for x in self._rows(dataset).blocks()]
+        return self._forecast(np.concatenate(decoded), dataset.samples, dataset.scale)
+
+    def _rows(self, dataset: TimeSeriesDataset) -> LagTable:
+        return LagTable(dataset, self.lags, np.arange(len(dataset)), coded=self.coded)
+
+    def _labelled(self, dataset: TimeSeriesDataset) -> Labelled:
+        return Labelled(self._rows(dataset), *dataset.targets(), dataset.weight)
 
     @abstractmethod
-    def _learn(self, train: Arrays, validation: Arrays, seed: int) -> FitReport:
+    def _learn(self, train: Labelled, validation: Labelled, seed: int) -> FitReport:
         """Learns from distinct rows; `validation` may be empty. Time and channels are filled in."""
 
     @abstractmethod
@@ -183,8 +195,8 @@ class TabularModel(BaseTimeSeriesModel):
             _log.info("%s uses lags %s of %s: context is %d", self.name, kept, given, length)
         return kept
 
-    def _with_class_weights(self, arrays: Arrays) -> Arrays:
+    def _with_class_weights(self, table: Labelled) -> Labelled:
         if not isinstance(self.loss, CrossEntropy) or not self.loss.balanced:
-            return arrays
+            return table
         factor: Float[np.ndarray, " C"] = self.loss.class_weight.numpy()
-        return replace(arrays, weight=arrays.weight * factor[arrays.target.astype(np.int64)])
+        return replace(table, weight=table.weight * factor[table.target.astype(np.int64)])

@@ -3,37 +3,36 @@
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
+from regimecast.core.errors import SpecError
 from regimecast.core.types import DataSpec
 from regimecast.models.base import ModelRegistry
-from regimecast.models.neuralforecast import NeuralForecastModel, using
+from regimecast.models.neural import NeuralModel
+from regimecast.networks.tft import TFTNetwork
 
 __all__ = ["TFT"]
 
 
 @ModelRegistry.register("tft")
-class TFT(NeuralForecastModel):
+class TFT(NeuralModel):
     """Gated selection of variables, a recurrent encoder and decoder, and attention over time.
 
     Lim et al. (2021), Temporal Fusion Transformers for Interpretable Multi-horizon Time Series
     Forecasting, International Journal of Forecasting 37(4), https://arxiv.org/abs/1912.09363.
 
     Args:
-        spec: see `BaseTimeSeriesModel`.
-        loss: see `BaseTimeSeriesModel`.
-        hidden_size: width; a multiple of `n_head`.
-        n_head: attention heads.
-        rnn_type: ``lstm`` or ``gru``.
-        n_rnn_layers: layers of the encoder and of the decoder.
-        dropout: dropout of the gated layers.
-        attn_dropout: dropout of the attention weights.
-    """
+        spec: shapes and channel names.
+        loss: config of the loss.
+        hidden_size: width of every part; a multiple of `heads`.
+        heads: attention heads.
+        layers: LSTM layers of the encoder and of the decoder.
+        dropout: share of units dropped before each gate.
+        attention_dropout: share of attention weights dropped.
 
-    architecture = "TFT"
-    capabilities = using(past=True, known=True, static=True)
+    Raises:
+        SpecError: `hidden_size` is not a multiple of `heads`.
+    """
 
     def __init__(
         self,
@@ -41,57 +40,31 @@ class TFT(NeuralForecastModel):
         spec: DataSpec,
         loss: Mapping[str, Any],
         hidden_size: int,
-        n_head: int,
-        rnn_type: str,
-        n_rnn_layers: int,
+        heads: int,
+        layers: int,
         dropout: float,
-        attn_dropout: float,
+        attention_dropout: float,
     ) -> None:
         super().__init__(spec=spec, loss=loss)
+        if heads < 1 or hidden_size % heads:
+            raise SpecError(
+                f"model {self.name!r}: hidden_size={hidden_size}, heads={heads}; "
+                "allowed: a hidden_size that is a multiple of heads"
+            )
+        self.hidden_size = hidden_size
+        self.heads = heads
+        self.layers = layers
+        self.dropout = dropout
+        self.attention_dropout = attention_dropout
 
-    def arguments(self) -> dict[str, Any]:
-        """The hyper-parameters as given."""
-        params = self._params
-        self.require(
-            params["hidden_size"] % params["n_head"] == 0, "hidden_size", "multiples of n_head"
+    def build_network(self) -> nn.Module:
+        """A fresh `TFTNetwork`."""
+        return TFTNetwork(
+            spec=self.spec,
+            n_outputs=self.loss.n_outputs,
+            hidden_size=self.hidden_size,
+            heads=self.heads,
+            layers=self.layers,
+            dropout=self.dropout,
+            attention_dropout=self.attention_dropout,
         )
-        self.require(params["rnn_type"] in ("lstm", "gru"), "rnn_type", "lstm, gru")
-        return dict(params)
-
-    def adjust(self, network: Any) -> None:
-        """Makes variable selection faster and drops what is not used.
-
-        The library keeps the attention maps of the last step, and with them the graph that led
-        there. Its selection of static channels has a layer for a context that it never gets.
-        """
-        encoder = network.temporal_encoder
-        encoder.history_vsn = _VariableSelection(encoder.history_vsn)
-        encoder.future_vsn = _VariableSelection(encoder.future_vsn)
-        if self.spec.static:
-            del network.static_encoder.vsn.joint_grn.lin_c
-        network.register_forward_hook(_forget_maps)
-
-
-class _VariableSelection(nn.Module):
-    """The library's variable selection, to the bit, in less than half the time.
-
-    It takes the variables apart at once: one by one, each of the V slices would get a gradient as
-    large as all of them.
-    """
-
-    def __init__(self, selection: Any) -> None:
-        super().__init__()
-        self.joint_grn = selection.joint_grn
-        self.var_grns = selection.var_grns
-
-    def forward(
-        self, embedded: Float[Tensor, "B T V D"], context: Float[Tensor, "B D"] | None
-    ) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "B T V"]]:
-        share = self.joint_grn(embedded.flatten(2), c=context).softmax(-1)
-        variables = zip(self.var_grns, embedded.unbind(2), strict=True)
-        transformed = torch.stack([gate(variable) for gate, variable in variables], dim=-1)
-        return (transformed @ share.unsqueeze(-1)).squeeze(-1), share
-
-
-def _forget_maps(network: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    network.interpretability_params.clear()

@@ -1,6 +1,7 @@
 """XGBoost: one booster per step, all quantile levels at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,57 @@ from regimecast.core.types import DataSpec
 from regimecast.losses.huber import Huber
 from regimecast.models.base import ModelRegistry
 from regimecast.models.boosting import BoostingModel
+from regimecast.models.lagged import BLOCK, Labelled, LagTable
 from regimecast.models.stepwise import Curve, Part
 from regimecast.models.tabular import Rows
 
 __all__ = ["XGBoost"]
 
 
+class _Blocks(xgb.DataIter):
+    """Rows for XGBoost, which goes through them several times."""
+
+    def __init__(self, rows: LagTable) -> None:
+        super().__init__(release_data=True)
+        self._rows = rows
+        self._types = ["c" if column in rows.categories else "q" for column in range(rows.width)]
+        self._start = 0
+
+    def reset(self) -> None:
+        """Back to the first block."""
+        self._start = 0
+
+    def next(self, input_data: Callable[..., Any]) -> bool:
+        """Hands over the next block; whether there was one."""
+        if self._start >= len(self._rows):
+            return False
+        block = self._rows.block(self._start, self._start + BLOCK)
+        input_data(data=block, feature_types=self._types)
+        self._start += BLOCK
+        return True
+
+
+@dataclass(frozen=True)
+class _Binned:
+    """Rows in bins, without labels; the bins are chosen by the rows of `train`."""
+
+    train: xgb.DMatrix
+    validation: xgb.DMatrix | None
+
+
+def _at_step(data: xgb.DMatrix, rows: Rows) -> xgb.DMatrix:
+    """The binned rows with the labels of a step; weight 0 leaves a row out of all XGBoost sums."""
+    data.set_label(rows.spread(rows.y))
+    data.set_weight(rows.spread(rows.weight))
+    return data
+
+
 @ModelRegistry.register("xgboost")
 class XGBoost(BoostingModel):
     """Boosted trees of XGBoost (Chen and Guestrin 2016, KDD), grown on histograms.
+
+    Columns are binned once, block by block, by the distinct rows whatever their weight; steps share
+    the bins and exchange labels and weights. The asset is one column of names.
 
     Quantiles share a booster with one tree per level and round; ``huber`` is the pseudo-Huber loss
     with its slope at `delta`.
@@ -41,6 +84,7 @@ class XGBoost(BoostingModel):
     """
 
     extension = "ubj"
+    coded = True
 
     def __init__(
         self,
@@ -73,11 +117,18 @@ class XGBoost(BoostingModel):
         self._max_depth = max_depth
         self._min_leaf_weight = min_leaf_weight
 
-    def _fit_step(self, train: Rows, validation: Rows | None, seed: int) -> dict[str, Part]:
+    def _share(self, train: Labelled, validation: Labelled) -> _Binned:
         data = self._matrix(train)
+        return _Binned(data, self._matrix(validation, ref=data) if len(validation) else None)
+
+    def _fit_step(
+        self, train: Rows, validation: Rows | None, seed: int, shared: _Binned
+    ) -> dict[str, Part]:
+        data = _at_step(shared.train, train)
         watched = {"train": data}
         if validation is not None:
-            watched["validation"] = self._matrix(validation, ref=data)
+            assert shared.validation is not None
+            watched["validation"] = _at_step(shared.validation, validation)
         scores: dict[str, dict[str, list[float]]] = {}
         booster = xgb.train(
             {
@@ -118,9 +169,13 @@ class XGBoost(BoostingModel):
     def _read_part(self, path: Path) -> xgb.Booster:
         return xgb.Booster({"nthread": self._n_threads}, model_file=path)
 
-    def _matrix(self, rows: Rows, ref: xgb.DMatrix | None = None) -> xgb.DMatrix:
+    def _matrix(self, table: Labelled, ref: xgb.DMatrix | None = None) -> xgb.DMatrix:
         return xgb.QuantileDMatrix(
-            rows.x, rows.y, weight=rows.weight, ref=ref, max_bin=self._bins, nthread=self._n_threads
+            _Blocks(table.rows),
+            ref=ref,
+            max_bin=self._bins,
+            nthread=self._n_threads,
+            enable_categorical=True,
         )
 
     def _objective(self, train: Rows) -> dict[str, Any]:

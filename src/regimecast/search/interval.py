@@ -1,10 +1,8 @@
 """The bars that a search may read."""
 
-from dataclasses import replace
-
 import numpy as np
 
-from regimecast.core.types import Interval
+from regimecast.core.types import Interval, Samples
 from regimecast.data.market import MarketData
 from regimecast.splits.base import Splitter
 
@@ -31,5 +29,12 @@ def training_interval(splitter: Splitter, market: MarketData, *, horizon: int) -
     samples = market.samples(complete=True)
     samples = samples.take(np.flatnonzero(samples.row + horizon <= market.last_row[samples.row]))
     deadline = samples.row + horizon
-    samples = replace(samples, end=market.bars.time[deadline], end_row=deadline)
+    samples = Samples(
+        row=samples.row,
+        asset=samples.asset,
+        origin=samples.origin,
+        start=samples.start,
+        end=market.bars.time[deadline],
+        end_row=deadline,
+    )
     return splitter.split(samples)[0].train_interval

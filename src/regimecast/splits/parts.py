@@ -8,6 +8,7 @@ import pandas as pd
 from jaxtyping import Bool, Int
 
 from regimecast.core.errors import DataError
+from regimecast.core.places import narrow
 from regimecast.core.types import Interval, Samples
 from regimecast.splits.base import Fold
 from regimecast.splits.purging import PurgeRule
@@ -84,11 +85,12 @@ class Timeline:
         kept = {"train": train, "validation": validation, "test": test}
         if not all(len(part) for part in kept.values()):
             raise DataError(self._explain_empty(label, rule, natural, kept))
+        trained = self.samples.take(train)
         return Fold(
             train=train,
             validation=validation,
             test=test,
-            train_interval=Interval(self.samples.start[train].min(), self.samples.end[train].max()),
+            train_interval=Interval(trained.start.min(), trained.end.max()),
             purged=sum(len(natural[name]) - len(kept[name]) for name in kept),
             purged_validation=len(natural["validation"]) - len(validation),
         )
@@ -98,7 +100,7 @@ class Timeline:
         if stop <= first:
             return np.empty(0, dtype=np.int64)
         low, high = self.times[first], self.times[stop - 1]
-        return np.flatnonzero((self._origin >= low) & (self._origin <= high))
+        return narrow(np.flatnonzero((self._origin >= low) & (self._origin <= high)))
 
     def _thin(
         self,

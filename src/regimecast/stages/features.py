@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from regimecast.core.errors import DataError
 from regimecast.core.files import write_json
 from regimecast.core.values import fitting
-from regimecast.data.market import known_channels
+from regimecast.data.channels import known_channels
 from regimecast.data.panel import Panel
 from regimecast.features.base import FeatureRegistry
 from regimecast.features.pipeline import FeaturePipeline, Missing

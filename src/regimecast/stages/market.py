@@ -2,6 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Float32
+from typing_extensions import override
+
 from regimecast.data.market import MarketData
 from regimecast.data.panel import Panel
 from regimecast.features.base import Feature
@@ -20,11 +24,19 @@ class _FarthestFeature(FeaturePipeline):
         super().__init__({}, missing="skip")
         self._folder = folder
 
-    def compute(self, panel: Panel) -> FeatureTable:
-        """One column, or none where there are no features."""
-        past = sorted(declared(self._folder), key=lambda feature: feature.lookback)[-1:]
+    @override
+    def declarations(self, panel: Panel) -> tuple[Feature, ...]:
+        """One feature, or none where there are no features."""
+        return tuple(sorted(declared(self._folder), key=lambda feature: feature.lookback)[-1:])
+
+    @override
+    def compute(
+        self, panel: Panel, *, out: Float32[np.ndarray, "R F"] | None = None
+    ) -> FeatureTable:
+        """Its values, as they are stored."""
+        past = self.declarations(panel)
         values = read_matrix(self._folder / "features.parquet", [f.name for f in past])
-        return FeatureTable(values, tuple(past))
+        return FeatureTable(values, past)
 
 
 def declared(folder: Path) -> tuple[Feature, ...]:

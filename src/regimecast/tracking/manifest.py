@@ -1,6 +1,5 @@
 """What has to be known to run a job again: code, packages, hardware, threads."""
 
-import os
 import platform
 import subprocess
 from functools import cache
@@ -10,6 +9,7 @@ from typing import Any
 
 import torch
 
+from regimecast.core.cores import usable_cores
 from regimecast.core.hashing import hash_file, hash_json
 
 __all__ = ["code_version", "environment"]
@@ -32,7 +32,7 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": _processor(),
-        "cores": os.cpu_count(),
+        "cores": usable_cores(),
         "threads": torch.get_num_threads(),
         "gpu": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
         "packages": {name: _version(name) for name in _NAMED_PACKAGES},

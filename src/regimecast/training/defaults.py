@@ -6,7 +6,7 @@ from omegaconf import OmegaConf
 
 from regimecast.core.config import config_folder
 
-__all__ = ["default_groups"]
+__all__ = ["default_settings"]
 
 _OPTIONS = {
     "trainer": "default",
@@ -16,9 +16,11 @@ _OPTIONS = {
 }
 
 
-def default_groups() -> dict[str, Any]:
-    """Content of each group's default option, as plain values."""
-    return {
-        group: OmegaConf.to_container(OmegaConf.load(config_folder() / group / f"{option}.yaml"))
-        for group, option in _OPTIONS.items()
-    }
+def default_settings() -> dict[str, Any]:
+    """Content of each group's default option and of the keys beside them, as plain values."""
+    groups = {group: _read(f"{group}/{option}.yaml") for group, option in _OPTIONS.items()}
+    return {**groups, "compile": _read("train.yaml")["compile"]}
+
+
+def _read(name: str) -> Any:
+    return OmegaConf.to_container(OmegaConf.load(config_folder() / name))

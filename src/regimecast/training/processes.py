@@ -22,6 +22,8 @@ from typing import Any, TypeAlias, TypeVar
 import torch
 from torch import multiprocessing
 
+from regimecast.training.threads import share_of_threads
+
 __all__ = ["Tell", "in_processes"]
 
 _SECONDS_TO_END = 10.0
@@ -70,7 +72,9 @@ def in_processes(count: int, work: Callable[[Tell], T], *, hear: Tell) -> T:
         for rank in range(count):
             receiver, sender = context.Pipe(duplex=False)
             with sender:
-                process = context.Process(target=_body, args=(rank, port, sender, work))
+                process = context.Process(
+                    target=_body, args=(rank, port, share_of_threads(count), sender, work)
+                )
                 process.start()
             receivers[receiver] = process
         result: T = _listen(receivers, hear)
@@ -119,11 +123,14 @@ def _receive(receiver: Connection, rank: int, process: Any) -> Any:
         raise ChildProcessError(f"training process {rank} died with {ending}") from None
 
 
-def _body(rank: int, port: int, sender: Connection, work: Callable[[Tell], Any]) -> None:
+def _body(
+    rank: int, port: int, threads: int, sender: Connection, work: Callable[[Tell], Any]
+) -> None:
     """What a process does."""
     # Ctrl-C reaches every process of a terminal; the one that waits ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    torch.set_num_threads(threads)
     os.environ |= {"LOCAL_RANK": str(rank), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
 
     def send(message: Any) -> None:

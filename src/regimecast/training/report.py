@@ -20,3 +20,5 @@ class FitReport:
     """One row per epoch: ``epoch``, ``train/loss``, ``val/loss`` and what else was logged."""
     unused: tuple[str, ...] = ()
     """Channels that the model cannot use."""
+    compiled: bool = False
+    """Whether training steps ran compiled."""

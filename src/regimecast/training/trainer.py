@@ -9,8 +9,7 @@ decided here but what a config cannot know: where the run's files go, whether an
 """
 
 import os
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,28 +20,19 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 import torch
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import (
-    Checkpoint,
-    EarlyStopping,
-    LearningRateMonitor,
-    ProgressBar,
-)
+from lightning.pytorch.callbacks import Checkpoint, EarlyStopping, ProgressBar
 from lightning.pytorch.loggers import Logger
-from lightning.pytorch.profilers import Profiler
-from lightning.pytorch.strategies import Strategy
 from torch import Tensor, nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader
 
 from regimecast.core.batch import Batch
-from regimecast.core.config import instantiate
-from regimecast.core.errors import ConfigError
 from regimecast.core.seeding import derive_seed
 from regimecast.core.types import Forecast
 from regimecast.data.datamodule import FinancialDataModule
+from regimecast.data.loading import BatchLoader
 from regimecast.losses.base import Loss
 from regimecast.training.callbacks.best_weights import BestWeights
+from regimecast.training.callbacks.epoch_loss import EpochLoss
 from regimecast.training.callbacks.history import History
 from regimecast.training.checks import (
     check_made,
@@ -52,13 +42,18 @@ from regimecast.training.checks import (
     check_unwatched,
     lacks_validation,
 )
-from regimecast.training.defaults import default_groups
+from regimecast.training.compiling import Compile, check_compile, compile_explained
+from regimecast.training.defaults import default_settings
 from regimecast.training.lightning import confine, explained, interruptible, quiet
-from regimecast.training.module import ForecastModule, Schedule
+from regimecast.training.module import ForecastModule
+from regimecast.training.parts import make_callbacks, make_optimizer, make_schedule, make_trainer
 from regimecast.training.processes import Tell, in_processes
 from regimecast.training.relay import Relay
 from regimecast.training.report import FitReport
+from regimecast.training.resuming import place_in_epoch
 from regimecast.training.seeding import seeded
+from regimecast.training.step_profile import StepProfile
+from regimecast.training.unprofiled import Unprofiled
 
 __all__ = ["ModelTrainer", "Trainable"]
 
@@ -95,6 +90,8 @@ class ModelTrainer:
     """Config of the optimizer, partial: it still lacks the parameters to optimise."""
     scheduler: Mapping[str, Any] | None
     """Config of the schedule with Lightning's interval, frequency and monitor beside it."""
+    compile: Compile
+    """Whether training steps run compiled; ``auto``: where the model was measured to gain by it."""
     seed: int
     """Seeds weights, dropout and workers; see `derive_seed` for one per fold."""
     logger: Logger | Sequence[Logger] | None = None
@@ -105,10 +102,11 @@ class ModelTrainer:
     def __post_init__(self) -> None:
         for callback in self._callbacks():
             check_monitor(getattr(callback, "monitor", None), type(callback).__name__)
-        self._optimizer()
-        check_monitor(getattr(self._schedule(), "monitor", None), "scheduler")
-        self._make_trainer({**self.trainer, "_partial_": True})
+        make_optimizer(self.optimizer)
+        check_monitor(getattr(make_schedule(self.scheduler), "monitor", None), "scheduler")
+        make_trainer({**self.trainer, "_partial_": True})
         check_strategy(self.trainer)
+        check_compile(self.compile)
 
     def rehearse(self) -> None:
         """Nothing, if the libraries take what they will be given; for a check before data are read.
@@ -118,12 +116,12 @@ class ModelTrainer:
         """
         with quiet():
             self._build([], alone=True)
-        check_made(self._optimizer(), self._schedule())
+        check_made(make_optimizer(self.optimizer), make_schedule(self.scheduler))
 
     @classmethod
     def default(cls, *, seed: int = 0) -> "ModelTrainer":
         """The packaged config: at most 20 epochs, early stopping, AdamW, constant rate."""
-        return cls(seed=seed, **default_groups())
+        return cls(seed=seed, **default_settings())
 
     @property
     def patience(self) -> int | None:
@@ -141,36 +139,56 @@ class ModelTrainer:
 
     def build_module(self, network: nn.Module, loss: Loss) -> ForecastModule:
         """A network ready for `fit_module`."""
-        return ForecastModule(network, loss, optimizer=self._optimizer(), schedule=self._schedule())
+        optimizer, schedule = make_optimizer(self.optimizer), make_schedule(self.scheduler)
+        return ForecastModule(network, loss, optimizer=optimizer, schedule=schedule)
 
-    def fit_module(self, module: ForecastModule, data: FinancialDataModule) -> FitReport:
+    def fit_module(
+        self,
+        module: ForecastModule,
+        data: FinancialDataModule,
+        *,
+        compile_pays_from: Mapping[str, int] | None = None,
+        resume: Path | None = None,
+    ) -> FitReport:
         """Trains the module in place; it ends with the best weights, on the CPU.
 
         Several devices train in a process each; all else happens here, once. A script that asks for
         them needs ``if __name__ == "__main__":``, since new processes import it. Seeding is the
         caller's: weights were drawn before this.
 
+        Args:
+            module: network and loss.
+            data: what to train on.
+            compile_pays_from: steps from which compiling was measured to pay, by kind of device.
+            resume: checkpoint of a `ModelCheckpoint` to go on from, on the same data and config. In
+                one process the rest is then to the bit what it would have been. (One made right
+                after the last step of an epoch has not seen its end: Lightning goes on with the
+                next epoch, and this one is not validated.)
+
         Raises:
             ConfigError: a callback watches validation and there is none, a callback that writes
-                has no folder, Lightning refuses the config, or it makes no training step.
+                has no folder, Lightning refuses the config or the compiler the network, or no
+                training step is made.
             NonFiniteError: the loss became NaN or infinite.
             ChildProcessError: one of several training processes died.
             KeyboardInterrupt: Ctrl-C; Lightning itself would exit the interpreter.
         """
         started = perf_counter()
+        module.compile_choice = self.compile
+        module.compile_pays_from = compile_pays_from or {}
         # Overfitting is asked for in order to see the same batches again.
         train = data.loader("train", shuffle=not self.trainer.get("overfit_batches"))
         lack = lacks_validation(self.trainer, len(data.split("validation")))
         if lack:
-            check_unwatched((*self._callbacks(), self._schedule()), lack)
+            check_unwatched((*self._callbacks(), make_schedule(self.scheduler)), lack)
         validation = None if lack else data.val_dataloader()
         with quiet():
             processes = self._build([], alone=True).num_devices
         if processes == 1:
-            report = self._fit(module, train, validation, alone=True)
+            report = self._fit(module, train, validation, alone=True, resume=resume)
         else:
             # A logger stays here: it holds open files and connections.
-            sent = replace(self, logger=None), bool(self.logger), module, train, validation
+            sent = replace(self, logger=None), bool(self.logger), module, train, validation, resume
             trained = in_processes(processes, partial(_fit_share, *sent), hear=self._log_relayed)
             report, module.trained_on = trained.report, trained.device
             module.load_state_dict(trained.state)
@@ -179,7 +197,13 @@ class ModelTrainer:
         return replace(report, seconds=perf_counter() - started)
 
     def _fit(
-        self, module: ForecastModule, train: _Loader, validation: _Loader | None, *, alone: bool
+        self,
+        module: ForecastModule,
+        train: _Loader,
+        validation: _Loader | None,
+        *,
+        alone: bool,
+        resume: Path | None,
     ) -> FitReport:
         """Lightning's fit in this process, with others of its group unless it is alone."""
         callbacks = self._callbacks()
@@ -188,9 +212,14 @@ class ModelTrainer:
         if best is not None:
             best.folder = self.folder
         confine(callbacks, self.folder)
-        with quiet(), interruptible(), explained():
-            trainer = self._build(callbacks, alone=alone)
-            trainer.fit(module, train_dataloaders=train, val_dataloaders=validation)
+        with quiet(), interruptible(), explained(), compile_explained(self.compile):
+            trainer = self._build([EpochLoss(), *callbacks], alone=alone)
+            profiler = trainer.profiler  # type: ignore[attr-defined]  # set by a connector
+            if isinstance(profiler, StepProfile):
+                profiler.watch(module, folder=self.folder)
+            if resume is not None and isinstance(train, BatchLoader):
+                train.load_state_dict(place_in_epoch(resume))
+            trainer.fit(module, train, validation, ckpt_path=resume, weights_only=True)
         check_trained(self.trainer, trainer.global_step)
         module.trained_on = trainer.strategy.root_device
         if best is not None:
@@ -202,13 +231,16 @@ class ModelTrainer:
             best_score=best.score if best else None,
             parameters=sum(p.numel() for p in module.parameters() if p.requires_grad),
             history=history.rows if history else [],
+            compiled=module.compiled is not None,
         )
 
     def _build(self, callbacks: list[Callback], *, alone: bool) -> Trainer:
         config = dict(self.trainer)
         if alone and isinstance(config.get("strategy"), str):
             config["strategy"] = "auto"  # no group of one
-        return self._make_trainer(
+        # Lightning's default is to record nothing, at a price.
+        config["profiler"] = config.get("profiler") or Unprofiled()
+        return make_trainer(
             config,
             callbacks=callbacks,
             logger=self.logger or False,
@@ -220,11 +252,6 @@ class ModelTrainer:
             use_distributed_sampler=False,
             plugins=[LightningEnvironment()],
         )
-
-    def _make_trainer(self, config: Mapping[str, Any], **extra: Any) -> Any:
-        parts = {"strategy": Strategy, "profiler": Profiler}
-        with explained():
-            return instantiate(config, key="trainer", base=Trainer, parts=parts, **extra)
 
     @property
     def _loggers(self) -> Sequence[Logger]:
@@ -238,37 +265,7 @@ class ModelTrainer:
             logger.save()
 
     def _callbacks(self) -> list[Callback]:
-        made = [
-            instantiate(config, key=f"callbacks.{name}", base=Callback)
-            for name, config in self.callbacks.items()
-            if config is not None
-        ]
-        watched = sys.stdout.isatty() and "CI" not in os.environ
-        return [
-            callback
-            for callback in made
-            if (watched or not isinstance(callback, ProgressBar))
-            and (self.logger or not isinstance(callback, LearningRateMonitor))
-        ]
-
-    def _optimizer(self) -> Callable[..., Optimizer]:
-        made: partial[Optimizer] = instantiate(
-            {**self.optimizer, "_partial_": True}, key="optimizer", base=Optimizer
-        )
-        return made
-
-    def _schedule(self) -> Schedule | None:
-        config = dict(self.scheduler or {})
-        if config.get("_target_") is None:
-            return None
-        interval = config.pop("interval", "epoch")
-        if interval not in ("epoch", "step"):
-            raise ConfigError(f"scheduler.interval={interval!r} must be 'epoch' or 'step'")
-        frequency, monitor = config.pop("frequency", 1), config.pop("monitor", None)
-        made: partial[Any] = instantiate(
-            {**config, "_partial_": True}, key="scheduler", base=LRScheduler
-        )
-        return Schedule(made, interval, frequency, monitor)
+        return make_callbacks(self.callbacks, logged=bool(self.logger))
 
 
 @dataclass(frozen=True, eq=False)
@@ -286,6 +283,7 @@ def _fit_share(
     module: ForecastModule,
     train: _Loader,
     validation: _Loader | None,
+    resume: Path | None,
     tell: Tell,
 ) -> _Trained:
     """The work of one of several training processes."""
@@ -294,6 +292,6 @@ def _fit_share(
     module = deepcopy(module)
     trainer = replace(trainer, logger=Relay(tell) if logged else None)
     with seeded(derive_seed(trainer.seed, int(os.environ["LOCAL_RANK"]))):
-        report = trainer._fit(module, train, validation, alone=False)
+        report = trainer._fit(module, train, validation, alone=False, resume=resume)
     state = {name: value.cpu() for name, value in module.state_dict().items()}
     return _Trained(report, state, module.trained_on)

@@ -53,15 +53,24 @@ class CachedFeaturePipeline(FeaturePipeline):
         self._cache = cache
 
     @override
-    def compute(self, panel: Panel) -> FeatureTable:
+    def compute(
+        self, panel: Panel, *, out: Float32[np.ndarray, "R F"] | None = None
+    ) -> FeatureTable:
         """Past features of every row, as `FeaturePipeline.compute`; the values are read-only.
 
         What is left out for want of a column is logged either way; that infinite values became NaN
         is logged when they are computed.
 
+        Args:
+            panel: bars.
+            out: where the values go, which then can be written to. A table that the cache or the
+                memory has no room for besides is computed there and not kept.
+
         Raises:
             DataError: see `FeaturePipeline.compute`; or the panel changed since it was hashed.
         """
+        if out is not None and not self._cache.keeps(out.nbytes):
+            return super().compute(panel, out=out)
 
         def compute() -> Float32[np.ndarray, "R F"]:
             values = super(CachedFeaturePipeline, self).compute(panel).values
@@ -74,7 +83,10 @@ class CachedFeaturePipeline(FeaturePipeline):
 
         table = self._cache.table(self.key(panel), lambda: self.declarations(panel), compute)
         self._report_left_out(panel)
-        return table
+        if out is None:
+            return table
+        out[:] = table.values
+        return FeatureTable(out, table.features)
 
     def key(self, panel: Panel) -> str:
         """SHA-256 of what the table depends on, under which the cache keeps it.

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from regimecast.core.errors import ConfigError
+from regimecast.core.memory import available_bytes
 from regimecast.features.base import Feature
 from regimecast.features.cache.disk import DiskTier
 from regimecast.features.cache.memory import MemoryTier
@@ -18,6 +19,9 @@ from regimecast.features.cache.statistics import CacheStatistics
 from regimecast.features.table import FeatureTable
 
 __all__ = ["FeatureCache", "shared_cache"]
+
+_SHARE = 0.25
+"""Part of the available memory that a table may take which somebody else holds as well."""
 
 
 class FeatureCache:
@@ -57,6 +61,14 @@ class FeatureCache:
             if (before.folder, before.disk_mb) != (settings.folder, settings.disk_mb):
                 self._disk = _disk(settings)
         self._memory.configure(settings)
+
+    def keeps(self, size: int) -> bool:
+        """Whether a table of so many bytes is kept, and memory has room to keep it."""
+        settings, available = self._settings, available_bytes()
+        on_disk = settings.disk_mb if settings.folder is not None else 0.0
+        return size <= max(settings.memory_mb, on_disk) * 1e6 and (
+            available is None or size <= available * _SHARE
+        )
 
     def table(
         self,

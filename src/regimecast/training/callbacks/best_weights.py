@@ -5,7 +5,7 @@ the optimizer's state; the weights that a model ends up with come from here.
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from safetensors.torch import save_file
@@ -42,6 +42,15 @@ class BestWeights(Callback):
         self.epoch: int | None = None
         self.score: float | None = None
         self._state: dict[str, Tensor] = {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """The best weights so far and where they are from, for a checkpoint."""
+        return {"epoch": self.epoch, "score": self.score, "weights": self._state}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Goes on with the best weights of a checkpoint."""
+        self.epoch, self.score = state_dict["epoch"], state_dict["score"]
+        self._state = state_dict["weights"]
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Compares; validation has run by now, if it runs in this epoch."""

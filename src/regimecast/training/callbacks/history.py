@@ -1,5 +1,7 @@
 """The numbers of every epoch, kept for the report of the fit."""
 
+from typing import Any
+
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 __all__ = ["History"]
@@ -11,6 +13,14 @@ class History(Callback):
     def __init__(self) -> None:
         self.rows: list[dict[str, float]] = []
         self._validated = False
+
+    def state_dict(self) -> dict[str, Any]:
+        """Rows so far, for a checkpoint."""
+        return {"rows": self.rows, "validated": self._validated}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Goes on after these rows."""
+        self.rows, self._validated = state_dict["rows"], state_dict["validated"]
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Remembers that this epoch was validated."""

@@ -1,6 +1,7 @@
 """Stops training at the first loss that is not a number, and says where it came from."""
 
 from collections.abc import Iterator
+from math import isfinite
 from typing import Any
 
 import torch
@@ -9,9 +10,11 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from regimecast.core.batch import Batch
-from regimecast.core.errors import RegimecastError
+from regimecast.core.errors import ConfigError, RegimecastError
 
 __all__ = ["NonFinite", "NonFiniteError"]
+
+_STEPS_BETWEEN_WAITS = 50
 
 
 class NonFiniteError(RegimecastError, ArithmeticError):
@@ -22,11 +25,19 @@ class NonFinite(Callback):
     """Raises at a NaN or infinite loss, before it reaches the weights.
 
     Args:
-        every_n_steps: look at every n-th training step; looking makes a GPU wait. A loss that was
-            missed shows in the weights at the next look. Validation is always looked at.
+        every_n_steps: look at every n-th training step; null for every one on a CPU and every
+            fiftieth elsewhere, since looking makes a GPU wait. A loss that was missed shows in the
+            weights at the next look. Validation is always looked at.
+
+    Raises:
+        ConfigError: the number is below 1.
     """
 
-    def __init__(self, *, every_n_steps: int) -> None:
+    def __init__(self, *, every_n_steps: int | None) -> None:
+        if every_n_steps is not None and every_n_steps < 1:
+            raise ConfigError(
+                f"non finite: every_n_steps={every_n_steps}; allowed: 1 or more, or null"
+            )
         self.every_n_steps = every_n_steps
         self._batch: Batch | None = None
 
@@ -44,11 +55,16 @@ class NonFinite(Callback):
         Raises:
             NonFiniteError: it is NaN or infinite.
         """
-        if trainer.global_step % self.every_n_steps == 0 and not torch.isfinite(loss):
+        if trainer.global_step % self._interval(loss) == 0 and not isfinite(loss.item()):
             raise NonFiniteError(
                 f"train/loss is {loss.item()} at epoch {trainer.current_epoch}, "
                 f"step {trainer.global_step}: {_origin(pl_module, self._batch)}"
             )
+
+    def _interval(self, loss: Float[Tensor, ""]) -> int:
+        if self.every_n_steps is not None:
+            return self.every_n_steps
+        return 1 if loss.device.type == "cpu" else _STEPS_BETWEEN_WAITS
 
     def on_validation_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, *_: Any
