@@ -50,8 +50,8 @@ class NeuralModel(BaseTimeSeriesModel):
     )
 
     compile_pays_from: ClassVar[Mapping[str, int]] = {}
-    """Training steps from which ``compile=auto`` compiles, by kind of device; none where no gain was
-    measured. `regimecast bench compile` measures it."""
+    """Training steps from which ``compile=auto`` compiles, by kind of device; none where no gain
+    was measured. `regimecast bench compile` measures it."""
 
     def __init__(self, *, spec: DataSpec, loss: Mapping[str, Any]) -> None:
         super().__init__(spec=spec, loss=loss)

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from regimecast.core.batch import Batch
 from regimecast.core.errors import ConfigError, RegimecastError
+from regimecast.data.dataset import TimeSeriesDataset
+from regimecast.data.non_finite import describe_non_finite
 
 __all__ = ["NonFinite", "NonFiniteError"]
 
@@ -56,9 +58,10 @@ class NonFinite(Callback):
             NonFiniteError: it is NaN or infinite.
         """
         if trainer.global_step % self._interval(loss) == 0 and not isfinite(loss.item()):
+            origin = _origin(pl_module, self._batch, trainer.train_dataloader)
             raise NonFiniteError(
                 f"train/loss is {loss.item()} at epoch {trainer.current_epoch}, "
-                f"step {trainer.global_step}: {_origin(pl_module, self._batch)}"
+                f"step {trainer.global_step}: {origin}"
             )
 
     def _interval(self, loss: Float[Tensor, ""]) -> int:
@@ -80,14 +83,29 @@ class NonFinite(Callback):
         """
         loss = trainer.callback_metrics.get("val/loss")
         if loss is not None and not torch.isfinite(loss):
+            loader = trainer.val_dataloaders
+            origin = _in_part(pl_module, loader) or _origin(pl_module, self._batch, loader)
             raise NonFiniteError(
                 f"val/loss is {loss.item()} at epoch {trainer.current_epoch}, "
-                f"step {trainer.global_step}: {_origin(pl_module, self._batch)}"
+                f"step {trainer.global_step}: {origin}"
             )
 
 
-def _origin(module: LightningModule, batch: Batch | None) -> str:
+def _in_part(module: LightningModule, loader: Any) -> str | None:
+    """Which value of a whole part is not finite; None where all are. It gathers the part anew."""
+    if not isinstance(loader.dataset, TimeSeriesDataset):
+        return None
+    found = (describe_non_finite(batch.to(module.device), loader.dataset) for batch in loader)
+    return next((text for text in found if text is not None), None)
+
+
+def _origin(module: LightningModule, batch: Batch | None, loader: Any) -> str:
     """Which tensor is not finite first, in the order in which they feed each other."""
+    dataset = getattr(loader, "dataset", None)
+    if batch is not None and isinstance(dataset, TimeSeriesDataset):
+        found = describe_non_finite(batch, dataset)
+        if found is not None:
+            return found
     for name, tensor in _tensors(module, batch):
         bad = int((~torch.isfinite(tensor)).sum())
         if bad:
