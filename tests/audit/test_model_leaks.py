@@ -22,7 +22,7 @@ from regimecast.audit.rehearsal import rehearse
 from regimecast.audit.split_checks import SplitCheck
 from regimecast.audit.subject import Subject
 from regimecast.core.types import Interval, Samples
-from regimecast.data import datamodule
+from regimecast.data import fitted as fitting
 from regimecast.data.scaling import FeatureScaler
 from regimecast.evaluation.backtest import backtest
 from regimecast.features.base import AssetFeatures, Feature, FeatureRegistry
@@ -120,7 +120,7 @@ class GlobalScaler(FeatureScaler):
 
 def test_03_global_scaler(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(config(), (TrainingCheck(),)).clean
-    monkeypatch.setattr(datamodule, "FeatureScaler", GlobalScaler)
+    monkeypatch.setattr(fitting, "FeatureScaler", GlobalScaler)
     report = run(config(), (TrainingCheck(),))
     assert {f.output for f in report.of("scaler")} == {"fitted mean", "fitted std"}
 

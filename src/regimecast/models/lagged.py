@@ -73,8 +73,10 @@ class LagTable:
         x = self._dataset.rows(self._lags, positions)
         if not self._indicators:
             return x
-        x = np.ascontiguousarray(x[:, : x.shape[1] - self._indicators + 1])
-        x[:, -1] = self._dataset.samples.asset[positions]
+        others = x.shape[1] - self._indicators
+        code = x[:, others:].argmax(axis=1)
+        x = np.ascontiguousarray(x[:, : others + 1])
+        x[:, -1] = code
         return x
 
     def blocks(self) -> Iterator[Float[np.ndarray, "B D"]]:

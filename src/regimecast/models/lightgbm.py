@@ -14,37 +14,11 @@ from regimecast.core.types import DataSpec
 from regimecast.losses.huber import Huber
 from regimecast.models.base import ModelRegistry
 from regimecast.models.boosting import BoostingModel
-from regimecast.models.lagged import BLOCK, Labelled, LagTable
+from regimecast.models.lagged import Labelled
 from regimecast.models.stepwise import Curve, Part
 from regimecast.models.tabular import Rows
 
 __all__ = ["LightGBM"]
-
-_BINNED_ON = 50_000
-"""Most rows that bins are chosen by. LightGBM keeps them in float64 meanwhile: with its own 200,000
-they would take more memory than all that follows."""
-
-
-class _Blocks(lgb.Sequence):
-    """Rows for LightGBM, which asks for single ones in ascending order, then for slices."""
-
-    batch_size = BLOCK
-
-    def __init__(self, rows: LagTable) -> None:
-        self._rows = rows
-        self._number, self._block = -1, np.empty((0, 0))
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, index: Any) -> Float[np.ndarray, "..."]:
-        if isinstance(index, slice):
-            return self._rows.block(index.start, index.stop).astype(np.float64)
-        number, row = divmod(int(index), BLOCK)
-        if number != self._number:
-            block = self._rows.block(number * BLOCK, (number + 1) * BLOCK)
-            self._number, self._block = number, block.astype(np.float64)
-        return self._block[row]
 
 
 @dataclass(frozen=True)
@@ -67,8 +41,8 @@ def _at_step(data: lgb.Dataset, rows: Rows) -> lgb.Dataset:
 class LightGBM(BoostingModel):
     """Boosted trees of LightGBM (Ke et al. 2017, NeurIPS), grown leaf by leaf.
 
-    Columns are binned once, block by block; steps and levels share the bins and exchange labels and
-    weights. The asset is one column of names.
+    Columns are binned once; steps and levels share the bins and exchange labels and weights. The
+    asset is one column of names.
 
     Args:
         spec: see `BoostingModel`.
@@ -130,7 +104,6 @@ class LightGBM(BoostingModel):
             "min_sum_hessian_in_leaf": 1e-6,
             "lambda_l2": self._l2,
             "max_bin": self._bins,
-            "bin_construct_sample_cnt": _BINNED_ON,
             "feature_fraction": self._columns,
             "num_threads": self._n_threads,
             "deterministic": True,
@@ -144,7 +117,7 @@ class LightGBM(BoostingModel):
 
     def _binned(self, table: Labelled, reference: lgb.Dataset | None) -> lgb.Dataset:
         return lgb.Dataset(
-            _Blocks(table.rows),
+            table.rows.whole(),  # not through lgb.Sequence, which leaves few rows without any bins
             np.zeros(len(table), np.float32),
             reference=reference,
             params=self._settings,
