@@ -153,6 +153,17 @@ def test_seeds_of_folds_differ_and_are_stable():
     assert seeds == [derive_seed(7, fold) for fold in range(50)]
 
 
+@pytest.mark.parametrize("clip", [1.0, None])
+def test_mixed_precision_trains_and_keeps_its_weights_in_full(clip):
+    trainer = default(
+        trainer={"max_epochs": 2, "precision": "bf16-mixed", "gradient_clip_val": clip}
+    )
+    module, report = fit(trainer)
+    assert {p.dtype for p in module.parameters()} == {torch.float32}
+    first, last = report.history[0]["train/loss"], report.history[-1]["train/loss"]
+    assert last < first
+
+
 def test_one_trainer_trains_twice_from_scratch():
     trainer = default(trainer={"max_epochs": 2})
     assert fit(trainer)[1].history == fit(trainer)[1].history
