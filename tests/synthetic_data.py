@@ -1,5 +1,8 @@
 """A fold of made-up windows, behind the interface of the real data module."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -25,6 +28,7 @@ class SyntheticDataset(TimeSeriesDataset):
         times = np.datetime64("2020-01-01", "ns") + batch.origin.numpy() * np.timedelta64(1, "D")
         rows = batch.origin.numpy()
         self.samples = Samples(rows, batch.asset.numpy(), times, times, times, rows)
+        self.source: Any = SimpleNamespace(when=lambda row: f"row {row}")
 
     @property
     def spec(self) -> DataSpec:
