@@ -1,5 +1,7 @@
 """A fold of made-up windows, behind the interface of the real data module."""
 
+from copy import copy
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -61,7 +63,7 @@ class SyntheticData(FinancialDataModule):
         test: int = 50,
         batch_size: int = 64,
     ) -> None:
-        self._spec = spec
+        self.spec = spec
         self.placement = "memory"
         self.batch_size = batch_size
         self.batches = {
@@ -71,12 +73,22 @@ class SyntheticData(FinancialDataModule):
             )
         }
 
-    @property
-    def spec(self) -> DataSpec:
-        return self._spec
+    def only(self, *, past: bool, known: bool, static: bool) -> "SyntheticData":
+        twin = copy(self)
+        twin.spec = spec = self.spec.only(past=past, known=known, static=static)
+        twin.batches = {
+            name: replace(
+                batch,
+                past=batch.past[:, :, : len(spec.past)],
+                known=batch.known[:, :, : len(spec.known)],
+                static=batch.static[:, : len(spec.static)],
+            )
+            for name, batch in self.batches.items()
+        }
+        return twin
 
     def split(self, name: str) -> SyntheticDataset:
-        return SyntheticDataset(self._spec, self.batches[name])
+        return SyntheticDataset(self.spec, self.batches[name])
 
     def loader(self, name: str, *, shuffle: bool = False) -> BatchLoader:
         dataset = self.split(name)

@@ -12,13 +12,13 @@ import pandas as pd
 
 from regimecast.assembly import Assembly
 from regimecast.core.files import atomic_path, write_json
+from regimecast.core.forecast import Forecast, Outcomes
 from regimecast.core.hashing import hash_array, hash_file
-from regimecast.core.types import Forecast, Outcomes
 from regimecast.data.cleaning import clean
 from regimecast.data.datamodule import FinancialDataModule
 from regimecast.data.market import MarketData
 from regimecast.evaluation.judge import Judgement, judge
-from regimecast.evaluation.predictions import save_predictions
+from regimecast.evaluation.predictions import write_predictions
 from regimecast.models.base import FitReport
 from regimecast.report.html import write_run_report
 from regimecast.splits.base import Fold
@@ -186,7 +186,7 @@ class Job:
         path = self.folder.path
         # Before they are judged: hours of training are not lost to a judgement that fails.
         fold = np.repeat(np.arange(len(forecasts)), [len(part) for part in forecasts])
-        save_predictions(path / "predictions.parquet", forecast, happened, fold)
+        write_predictions(path / "predictions.parquet", forecast, happened, fold)
         judgement: Judgement = judge(
             forecast,
             happened,

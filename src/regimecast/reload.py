@@ -16,12 +16,13 @@ from regimecast.assembly import TOP_LEVEL, Assembly
 from regimecast.core.config import config_folder, dotted_keys, plain
 from regimecast.core.errors import ConfigError, DataError, SpecError, did_you_mean
 from regimecast.core.files import read_json
+from regimecast.core.forecast import Forecast, Outcomes
 from regimecast.core.hashing import hash_file
 from regimecast.core.hydra_errors import hydra_explained
-from regimecast.core.types import Forecast, Outcomes
 from regimecast.data.cleaning import clean
 from regimecast.data.datamodule import FinancialDataModule
-from regimecast.evaluation.judge import judge, read_predictions
+from regimecast.evaluation.judge import judge
+from regimecast.evaluation.predictions import read_predictions
 from regimecast.experiment import compose
 from regimecast.models.base import load_model
 from regimecast.tracking.folder import read_status

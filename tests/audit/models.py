@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from regimecast.core.batch import Batch
-from regimecast.core.types import Forecast, ForecastKind, Task
+from regimecast.core.forecast import Forecast
+from regimecast.core.types import ForecastKind, Task
 from regimecast.data.datamodule import FinancialDataModule
 from regimecast.models.base import BaseTimeSeriesModel, Capabilities
 from regimecast.models.neural import NeuralModel

@@ -17,7 +17,8 @@ from regimecast.audit.split_checks import IntervalCheck
 from regimecast.audit.subject import Subject
 from regimecast.core.compose import composed
 from regimecast.core.errors import ConfigError, DataError, LeakageError
-from regimecast.core.types import Forecast, ForecastKind
+from regimecast.core.forecast import Forecast
+from regimecast.core.types import ForecastKind
 from regimecast.features.base import FeatureRegistry
 from tests.audit.conftest import Plant
 from tests.audit.test_planted_leaks import of_asset, with_family

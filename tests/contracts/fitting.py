@@ -6,7 +6,7 @@ from functools import cache, cached_property
 import numpy as np
 import torch
 
-from regimecast.core.types import Forecast
+from regimecast.core.forecast import Forecast
 from regimecast.data.datamodule import FinancialDataModule
 from regimecast.data.dataset import TimeSeriesDataset
 from regimecast.models.base import BaseTimeSeriesModel

@@ -3,7 +3,8 @@ import pytest
 from jaxtyping import TypeCheckError
 
 from regimecast.core.errors import SpecError
-from regimecast.core.types import DataSpec, Forecast, ForecastKind, Interval, Outcomes, Task
+from regimecast.core.forecast import Forecast, Outcomes
+from regimecast.core.types import DataSpec, ForecastKind, Interval, Task
 
 
 def spec(**changes: object) -> DataSpec:

@@ -1,6 +1,8 @@
 """Compiled gathers against those in torch, to the bit."""
 
-from dataclasses import fields
+import pickle
+from dataclasses import fields, replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -171,3 +173,50 @@ def test_a_gpu_gathers_the_same_windows():
     assert there.past.is_cuda
     same(dataset.gather(positions), there.to("cpu"))
     assert dataset.source.on(torch.device("cuda", 0)) is dataset.source.on(torch.device("cuda", 0))
+
+
+GROUPS = [
+    dict(zip(("past", "known", "static"), c, strict=True)) for c in product((False, True), repeat=3)
+]
+
+
+@pytest.mark.parametrize("groups", GROUPS)
+@pytest.mark.parametrize("device", ["memory", "elsewhere"])
+def test_a_narrow_source_gives_the_same_windows_without_what_is_not_read(groups, device):
+    dataset, positions = build(), torch.tensor([3, 0, 17, 3])
+    narrow = dataset.only(**groups)
+    whole = dataset.gather(positions)
+    if device == "elsewhere":  # the copy for a device is made in the same memory here
+        origin = narrow._here.origin[positions].long()
+        source = narrow.source._copied(torch.device("cpu"))
+        batch = source.batch(origin, whole.weight, whole.regime)
+    else:
+        batch = narrow.gather(positions)
+    spec = narrow.spec
+    assert (
+        batch.past.shape[2] == len(spec.past) == (len(dataset.spec.past) if groups["past"] else 1)
+    )
+    assert batch.known.shape[2] == len(spec.known) == (4 if groups["known"] else 0)
+    assert batch.static.shape[1] == len(spec.static) == (1 if groups["static"] else 0)
+    expected = replace(
+        whole,
+        past=whole.past[:, :, : len(spec.past)].contiguous(),
+        known=whole.known if groups["known"] else whole.known[:, :, :0],
+        static=whole.static if groups["static"] else whole.static[:, :0],
+    )
+    same(batch, expected)
+
+
+def test_a_narrow_source_is_a_view_and_made_once():
+    source = build().source
+    narrow = source.only(past=False, known=False, static=False)
+    assert narrow._past.data_ptr() == source._past.data_ptr()
+    assert source.only(past=False, known=False, static=False) is narrow
+    assert narrow.only(past=True, known=True, static=True).spec == narrow.spec
+
+
+def test_a_narrow_source_travels():
+    dataset = build().only(past=False, known=True, static=False)
+    again = pickle.loads(pickle.dumps(dataset))  # as loader workers receive it
+    positions = torch.arange(len(dataset))
+    same(again.gather(positions), dataset.gather(positions))

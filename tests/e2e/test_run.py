@@ -14,7 +14,7 @@ import yaml
 
 import regimecast
 from regimecast.core.files import read_json, write_json
-from regimecast.evaluation.judge import read_predictions
+from regimecast.evaluation.predictions import read_predictions
 from regimecast.experiment import RunResult, job_name
 from regimecast.reload import evaluate_run
 from regimecast.tracking.folder import read_status

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
-from regimecast.core.types import Forecast, ForecastKind, Outcomes
+from regimecast.core.forecast import Forecast, Outcomes
+from regimecast.core.types import ForecastKind
 from regimecast.data.panel import Column, Panel, Role
 from regimecast.evaluation.costs import CostModel
 

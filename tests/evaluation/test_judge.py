@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from regimecast.core.errors import SpecError
-from regimecast.core.types import Forecast, ForecastKind, Outcomes
+from regimecast.core.forecast import Forecast, Outcomes
+from regimecast.core.types import ForecastKind
 from regimecast.data.panel import Column, Panel, Role
 from regimecast.evaluation.backtest import backtest
 from regimecast.evaluation.benchmarks import naive
@@ -14,11 +15,7 @@ from regimecast.evaluation.costs import CostModel
 from regimecast.evaluation.gate import Gate
 from regimecast.evaluation.judge import judge
 from regimecast.evaluation.origins import origin_rows
-from regimecast.evaluation.predictions import (
-    predictions_frame,
-    read_predictions,
-    write_predictions,
-)
+from regimecast.evaluation.predictions import read_predictions, write_predictions
 from regimecast.evaluation.strategies.base import StrategyRegistry
 from tests.evaluation.samples import DEAR, FREE, make_forecast, make_outcomes, random_panel
 
@@ -149,7 +146,7 @@ def test_the_sp500_held_through_is_the_index(shared_data: Path):
 def test_predictions_judged_again_are_judged_the_same(tmp_path):
     panel = random_panel(0, [120, 90])
     forecast, outcomes = sample(panel)
-    write_predictions(tmp_path / "p.parquet", predictions_frame(forecast, outcomes, fold=0))
+    write_predictions(tmp_path / "p.parquet", forecast, outcomes, fold=0)
     again = read_predictions(tmp_path / "p.parquet")
     options = {"strategy": SIGN, "cost": DEAR, "gate": GATE}
     first, second = judge(forecast, outcomes, panel, **options), judge(*again, panel, **options)

@@ -3,12 +3,12 @@ import pandas as pd
 import pytest
 
 from regimecast.core.errors import DataError, SpecError
-from regimecast.core.types import Forecast, ForecastKind, Outcomes
+from regimecast.core.forecast import Forecast, Outcomes
+from regimecast.core.types import ForecastKind
 from regimecast.evaluation import predictions
 from regimecast.evaluation.predictions import (
     predictions_frame,
     read_predictions,
-    save_predictions,
     write_predictions,
 )
 from tests.evaluation.samples import days, make_forecast, make_outcomes
@@ -49,7 +49,7 @@ def test_round_trip_is_bit_identical(kind, tmp_path):
     frame = predictions_frame(forecast, outcomes, fold=3)
     assert list(frame)[:7] == ["fold", "asset", "origin", "step", "regime", "actual", "weight"]
     assert list(frame)[7:] == KINDS[kind][1]
-    write_predictions(tmp_path / "p.parquet", frame)
+    write_predictions(tmp_path / "p.parquet", forecast, outcomes, fold=3)
     again, happened = read_predictions(tmp_path / "p.parquet")
     assert (again.levels, again.kind, again.assets) == (
         forecast.levels,
@@ -89,8 +89,8 @@ def test_a_table_made_in_parts_is_the_same(kind, n, tmp_path, monkeypatch):
     monkeypatch.setattr(predictions, "_ROWS_AT_ONCE", 7)  # two samples of three steps
     forecast, outcomes = sample(kind, n=n)
     fold = np.arange(n) // 8
-    write_predictions(tmp_path / "whole", predictions_frame(forecast, outcomes, fold))
-    save_predictions(tmp_path / "parts", forecast, outcomes, fold)
+    predictions_frame(forecast, outcomes, fold).to_parquet(tmp_path / "whole", index=False)
+    write_predictions(tmp_path / "parts", forecast, outcomes, fold)
     whole, parts = (pd.read_parquet(tmp_path / name) for name in ("whole", "parts"))
     pd.testing.assert_frame_equal(whole, parts)
     assert whole.attrs == parts.attrs
@@ -98,7 +98,7 @@ def test_a_table_made_in_parts_is_the_same(kind, n, tmp_path, monkeypatch):
 
 def test_no_samples(tmp_path):
     forecast, outcomes = sample(ForecastKind.QUANTILES, n=0)
-    write_predictions(tmp_path / "p.parquet", predictions_frame(forecast, outcomes, fold=0))
+    write_predictions(tmp_path / "p.parquet", forecast, outcomes, fold=0)
     again, _ = read_predictions(tmp_path / "p.parquet")
     assert again.values.shape == (0, 3, 4)
 
@@ -115,13 +115,13 @@ def test_what_is_no_prediction_is_refused(tmp_path):
     with pytest.raises(DataError, match="does not hold predictions"):
         read_predictions(path)
     frame = predictions_frame(forecast, outcomes, fold=0)
-    write_predictions(path, frame.drop(columns="q0.1"))
+    frame.drop(columns="q0.1").to_parquet(path)
     with pytest.raises(DataError, match=r"q0\.1"):
         read_predictions(path)
-    write_predictions(path, frame.sort_values("step"))
+    frame.sort_values("step").to_parquet(path)
     with pytest.raises(DataError, match="sample by sample"):
         read_predictions(path)
-    write_predictions(path, frame.iloc[:-1])
+    frame.iloc[:-1].to_parquet(path)
     with pytest.raises(DataError, match="sample by sample"):
         read_predictions(path)
     with pytest.raises(SpecError):

@@ -28,7 +28,7 @@ from regimecast.audit.rehearsal import (
     shared_until,
 )
 from regimecast.audit.subject import Subject
-from regimecast.core.types import Forecast
+from regimecast.core.forecast import Forecast
 from regimecast.models.base import BaseTimeSeriesModel
 from regimecast.models.neural import NeuralModel
 from regimecast.splits.base import Fold

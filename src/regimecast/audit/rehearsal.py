@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 
 from regimecast.assembly import Assembly
 from regimecast.core.config import split_name
-from regimecast.core.types import Forecast
+from regimecast.core.forecast import Forecast
 from regimecast.data.datamodule import FinancialDataModule
 from regimecast.data.market import MarketData
 from regimecast.models.base import BaseTimeSeriesModel

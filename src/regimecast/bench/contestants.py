@@ -34,13 +34,15 @@ def bare_loop(
 
     Args:
         model: whose network is trained.
-        data: whose training windows are drawn.
+        data: whose training windows are drawn, with what the network reads of them.
         steps: that count.
         rate: learning rate.
     """
     with seeded(0):
         network = model.build_network()
-    return partial(step_seconds, partial(_loop, network, data, steps + _STEPS_MORE, rate))
+    return partial(
+        step_seconds, partial(_loop, network, model.narrowed(data), steps + _STEPS_MORE, rate)
+    )
 
 
 def _loop(network: nn.Module, data: FinancialDataModule, steps: int, rate: float) -> None:
@@ -94,11 +96,13 @@ class _Stamped(ModelTrainer):
         return module
 
 
-def loader_alone(data: FinancialDataModule, *, steps: int) -> Callable[[], float]:
-    """Shuffled training batches of the loader, of which nothing is made."""
+def loader_alone(
+    model: NeuralModel, data: FinancialDataModule, *, steps: int
+) -> Callable[[], float]:
+    """Shuffled training batches as the model gets them, of which nothing is made."""
 
     def draw() -> None:
-        for _ in islice(data.train_dataloader(), steps + _STEPS_MORE):
+        for _ in islice(model.narrowed(data).train_dataloader(), steps + _STEPS_MORE):
             mark()
 
     return partial(step_seconds, draw)

@@ -7,6 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from regimecast.core.cores import usable_cores
+
 __all__ = ["Machine"]
 
 _PACKAGES = ("numpy", "numba", "pandas", "pyarrow", "torch", "TA-Lib")
@@ -39,7 +41,7 @@ class Machine:
                 continue
         return cls(
             processor=_processor(),
-            cores=os.cpu_count() or 1,
+            cores=usable_cores(),
             memory_gib=_memory_gib(),
             system=f"{platform.system()} {platform.machine()}",
             python=platform.python_version(),

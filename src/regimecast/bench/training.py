@@ -58,10 +58,10 @@ _ABOUT = """{assets} series of {bars:,} bars with ten past covariates, context {
 step, from the start of one step to the start of a later one within one training, so that set-up
 does not count. *Bare loop*: gather, forward, loss, backward, the same clipped gradient and fused
 AdamW, and nothing else. *regimecast*: `ModelTrainer` with every default callback, metrics, weights
-and W&B offline, as `regimecast train` makes it, over the network of neuralforecast. *Own*: the
-model that `regimecast train` takes by that name. *neuralforecast*: `fit` of the same class of
-network, all series, as many windows a step, no validation. Networks of other peers are their own,
-at the same sizes."""
+and W&B offline, as `regimecast train` makes it, over the network of neuralforecast. Both gather the
+channels that the network reads. *Own*: the model that `regimecast train` takes by that name.
+*neuralforecast*: `fit` of the same class of network, all series, as many windows a step, no
+validation. Networks of other peers are their own, at the same sizes."""
 
 
 def run(*, repetitions: int, quick: bool) -> BenchReport:
@@ -108,7 +108,7 @@ def _network(network: Network, bench: Workbench, folder: Path, repetitions: int)
     if title in _OWN_OF_LIBRARY:
         contestants["own"] = house(_own(network.own, bench), bench, folder, steps=steps)
     if title in _DATA_SHARE:
-        contestants["loader alone"] = loader_alone(data, steps=100)
+        contestants["loader alone"] = loader_alone(model, data, steps=100)
     found = in_turn(contestants, repetitions=repetitions)
     mine, library = found["`regimecast`"], found["`neuralforecast`"]
     ratios = [

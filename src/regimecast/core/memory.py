@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from regimecast.core.control_groups import group_folders
+
 __all__ = ["available_bytes"]
 
 _ROOT = Path("/")
@@ -19,8 +21,8 @@ def available_bytes(root: Path = _ROOT) -> int | None:
     Args:
         root: folder that holds ``proc`` and ``sys``; another one in tests.
     """
-    found = [*_machine(root), *_groups(root)]
-    return min(found, default=None)
+    left = (size for folder in group_folders("memory", root) for size in _left(folder))
+    return min((*_machine(root), *left), default=None)
 
 
 def _machine(root: Path) -> Iterator[int]:
@@ -31,23 +33,8 @@ def _machine(root: Path) -> Iterator[int]:
             yield int(after.split()[0]) * 1024
 
 
-def _groups(root: Path) -> Iterator[int]:
-    """What each group leaves that has a limit, from the process's own to the outermost."""
-    path = root / "proc/self/cgroup"
-    if not path.exists():
-        return
-    for line in path.read_text(encoding="utf-8").splitlines():
-        _, controllers, name = line.split(":", 2)
-        if controllers and "memory" not in controllers.split(","):
-            continue
-        top = root / "sys/fs/cgroup" / ("memory" if controllers else "")
-        group = top / name.lstrip("/")
-        # A container often sees its own group as the top, under the name that it has outside.
-        for folder in (group, *(parent for parent in group.parents if parent.is_relative_to(top))):
-            yield from _left(folder)
-
-
 def _left(folder: Path) -> Iterator[int]:
+    """What a control group leaves, where it has a limit."""
     for limit, used in _VERSIONS:
         if not ((folder / limit).exists() and (folder / used).exists()):
             continue

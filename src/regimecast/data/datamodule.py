@@ -6,6 +6,7 @@ boosters.
 """
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Literal, get_args
@@ -15,8 +16,9 @@ from jaxtyping import Float, Int
 from lightning.pytorch import LightningDataModule
 
 from regimecast.core.errors import ConfigError, did_you_mean
+from regimecast.core.forecast import Outcomes
 from regimecast.core.seeding import derive_seed
-from regimecast.core.types import DataSpec, Outcomes, Samples, Task
+from regimecast.core.types import Samples, Task
 from regimecast.data.dataset import TimeSeriesDataset
 from regimecast.data.fitted import Fitted
 from regimecast.data.loading import BatchLoader, check_loading
@@ -80,6 +82,8 @@ class FinancialDataModule(LightningDataModule):
         super().__init__()
         check_loading(batch_size, num_workers, placement)
         self.market = market
+        self.spec = market.spec
+        """Shapes and channel names of every batch."""
         self.fold = fold
         self.number = number
         self._regime = regime
@@ -93,13 +97,9 @@ class FinancialDataModule(LightningDataModule):
         self.placement = placement
         self._given = fitted
         self._datasets: dict[str, TimeSeriesDataset] = {}
+        self._wider: tuple[FinancialDataModule, dict[str, bool]] | None = None
         if fitted is None and (until := market.target_rule.fitted_until) is not None:
             fold.check_after(until, self.samples, what=f"target {self.spec.target!r}")
-
-    @property
-    def spec(self) -> DataSpec:
-        """Shapes and channel names of every batch."""
-        return self.market.spec
 
     def at(self, market: MarketData) -> "FinancialDataModule":
         """What this fold learnt, applied to other bars; only the split ``all`` can be used.
@@ -121,6 +121,16 @@ class FinancialDataModule(LightningDataModule):
             placement=self.placement,
             fitted=self._fitted,
         )
+
+    def only(self, *, past: bool, known: bool, static: bool) -> "FinancialDataModule":
+        """The same fold, whose batches hold the history and these groups of covariates.
+
+        What a model does not read is then never gathered.
+        """
+        twin, groups = copy(self), {"past": past, "known": known, "static": static}
+        twin.spec, twin._datasets = self.spec.only(**groups), {}
+        twin._wider = self, groups
+        return twin
 
     def split(self, name: str) -> TimeSeriesDataset:
         """Windows of a split; ``train`` as drawn and weighed, ``validation`` as weighed.
@@ -202,10 +212,11 @@ class FinancialDataModule(LightningDataModule):
         """Share, weight and effective emphasis of every regime in training."""
         return self._training[2]
 
-    @property
+    @cached_property
     def regime_codes(self) -> Int[np.ndarray, " R"]:
         """Regime code of every bar, known at its close."""
-        return self._regime_codes
+        # A byte per bar is enough for a handful of codes.
+        return self._fitted.regime.label(self.market.bars).astype(np.int8)
 
     @property
     def scaler(self) -> FeatureScaler:
@@ -233,11 +244,6 @@ class FinancialDataModule(LightningDataModule):
         return replace(target, series=scaler.scale(target.series, self.market.bars))
 
     @cached_property
-    def _regime_codes(self) -> Int[np.ndarray, " R"]:
-        # A byte per bar is enough for a handful of codes.
-        return self._fitted.regime.label(self.market.bars).astype(np.int8)
-
-    @cached_property
     def _source(self) -> WindowSource:
         market = self.market
         static = market.static.copy()
@@ -263,7 +269,7 @@ class FinancialDataModule(LightningDataModule):
         self,
     ) -> tuple[Samples, Float[np.ndarray, " M"], WeightReport]:
         """Samples drawn for training, their weights, and what both do to each regime."""
-        natural = self._regime_codes[self.samples.row[self.fold.train]]
+        natural = self.regime_codes[self.samples.row[self.fold.train]]
         generator = np.random.default_rng(derive_seed(self.seed, self.number, _DRAWING))
         drawn = self._sampling.draw(natural, generator)
         weight, report = sample_weights(
@@ -273,6 +279,9 @@ class FinancialDataModule(LightningDataModule):
         return samples, weight.astype(np.float32), report
 
     def _dataset(self, name: str) -> TimeSeriesDataset:
+        if self._wider is not None:
+            fold, groups = self._wider
+            return fold.split(name).only(**groups)
         weight = None
         if name == "train":
             samples, weight, _ = self._training
@@ -284,7 +293,7 @@ class FinancialDataModule(LightningDataModule):
             samples = self.samples.take(positions)
         if len(samples):
             self.scaler.check(samples.start.min())
-        regime = self._regime_codes[samples.row]
+        regime = self.regime_codes[samples.row]
         if name == "validation":
             # Early stopping judges by what training minimises.
             weight = self._same_rule(samples, regime)

@@ -1,7 +1,8 @@
 """`TimeSeriesDataset`: some origins of a `WindowSource`, as batches or as flat rows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -131,6 +132,13 @@ class TimeSeriesDataset(Dataset[Batch]):
             weight[:, None].expand(-1, self.spec.horizon),
             parts.regime.index_select(0, positions).long(),
         )
+
+    def only(self, *, past: bool, known: bool, static: bool) -> "TimeSeriesDataset":
+        """The same windows with the history and these groups of covariates."""
+        twin = copy(self)
+        twin.source = self.source.only(past=past, known=known, static=static)
+        twin._here, twin._elsewhere = replace(self._here, source=twin.source), {}
+        return twin
 
     def _on(self, device: torch.device) -> "_Parts":
         if device.type == "cpu":

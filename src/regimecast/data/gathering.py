@@ -1,8 +1,8 @@
 """Gathers of windows from a panel in memory, one pass over the batch for each part of it.
 
 The gathers of `WindowSource` that are written in torch do the same on any device, operation by
-operation; these do it to the bit, several times faster. A window is one run of the panel's memory,
-so that it is read, scaled and written in one go. `scale_` is what both make of the values.
+operation; `CompiledGather` does it to the bit, several times faster. A window is one run of the
+panel's memory, so that it is read, scaled and written in one go.
 """
 
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from typing import no_type_check
 import numba
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, Float64, Int64
+from jaxtyping import Bool, Float, Float32, Float64, Int, Int64
 from torch import Tensor
 
 from regimecast.data.scaling import FeatureScaler
 
-__all__ = ["Scaling", "known_windows", "past_windows", "targets"]
+__all__ = ["CompiledGather", "Scaling"]
 
 _RUN = 512
 """Values that are scaled in one run of the machine's vectors, at least: channels alone are few."""
@@ -59,49 +59,142 @@ class Scaling:
         return values.nan_to_num_(nan=0.0).clamp_(-self.clip, self.clip)
 
 
+@dataclass(frozen=True, eq=False)
+class CompiledGather:
+    """What a source in memory gathers from, and how; see `WindowSource` for what each holds."""
+
+    past: Float32[np.ndarray, "R F"]
+    history_given: bool
+    series: Float64[np.ndarray, " R"]
+    anchored: bool
+    scale: Float64[np.ndarray, " R"]
+    last_row: Int[np.ndarray, " R"]
+    known: Float32[np.ndarray, "G K"]
+    known_index: Int[np.ndarray, " R"]
+    scheduled: Float32[np.ndarray, "R S"]
+    scaling: Scaling
+    scheduled_scaling: Scaling
+    context_length: int
+    horizon: int
+
+    def past_of(self, origin: Int[Tensor, " B"]) -> Float[Tensor, "B L F"]:
+        """Past channels of the windows that end at these rows.
+
+        Raises:
+            IndexError: a window reaches beyond the panel.
+        """
+        width = self.past.shape[1]
+        # All histories before any channel: short reads far apart then wait for memory together.
+        history = torch.empty(len(origin), 0 if self.history_given else self.context_length)
+        if not self.history_given:
+            _histories(self.series, self.anchored, self.scale, origin.numpy(), history.numpy())
+            if width == 1:
+                return history[:, :, None]
+        past = torch.empty(len(origin), self.context_length, width)
+        scaling = self.scaling
+        _past_windows(
+            self.past,
+            history.numpy(),
+            origin.numpy(),
+            scaling.means,
+            scaling.factors,
+            scaling.clip,
+            past.numpy(),
+        )
+        return past
+
+    def known_of(self, origin: Int[Tensor, " B"]) -> Float[Tensor, "B T K_plus_S"]:
+        """Known channels of the windows and of the H bars after them.
+
+        Raises:
+            IndexError: one reaches beyond the panel or the calendar.
+        """
+        width = self.known.shape[1] + self.scheduled.shape[1]
+        known = torch.empty(len(origin), self.context_length + self.horizon, width)
+        if width:
+            scaling = self.scheduled_scaling
+            _known_windows(
+                self.known,
+                self.known_index,
+                self.scheduled,
+                origin.numpy(),
+                self.context_length,
+                scaling.means,
+                scaling.factors,
+                scaling.clip,
+                known.numpy(),
+            )
+        return known
+
+    def target_of(
+        self, origin: Int[Tensor, " B"]
+    ) -> tuple[Float[Tensor, "B H"], Bool[Tensor, "B H"]]:
+        """Target of every step and whether it is known."""
+        target = torch.empty(len(origin), self.horizon)
+        mask = torch.empty(len(origin), self.horizon, dtype=torch.bool)
+        _targets(
+            self.series,
+            self.anchored,
+            self.scale,
+            self.last_row,
+            origin.numpy(),
+            target.numpy(),
+            mask.numpy(),
+        )
+        return target, mask
+
+
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
-def past_windows(
-    past: Float32[np.ndarray, "R F"],
-    given: bool,
+def _histories(
     series: Float64[np.ndarray, " R"],
     anchored: bool,
     scale: Float64[np.ndarray, " R"],
+    origin: Int64[np.ndarray, " B"],
+    out: Float32[np.ndarray, "B L"],
+) -> None:
+    """Fills `out` with the target's series up to each origin, in units of the target."""
+    length = out.shape[1]
+    for window in range(len(origin)):
+        last = origin[window]
+        first = last - length + 1
+        if first < 0 or last >= len(series):
+            raise IndexError("a window reaches beyond the panel")
+        anchor = series[last] if anchored else 0.0
+        for step in range(length):
+            out[window, step] = np.float32((series[first + step] - anchor) / scale[last])
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+@no_type_check
+def _past_windows(
+    past: Float32[np.ndarray, "R F"],
+    history: Float32[np.ndarray, "B L_or_0"],
     origin: Int64[np.ndarray, " B"],
     means: Float32[np.ndarray, " K"],
     factors: Float32[np.ndarray, " K"],
     clip: float,
     out: Float32[np.ndarray, "B L F"],
 ) -> None:
-    """Fills `out` with scaled rows of `past`, and channel 0 with the history unless it is given."""
+    """Fills `out` with scaled rows of `past`, and channel 0 with the history where there is one."""
     rows, width = past.shape
     length = out.shape[1]
     size = length * width
     flat = past.reshape(rows * width)
     limit = np.float32(clip)
-    # All histories before any channel: short reads far apart, which then wait for memory together.
-    history = np.empty((len(origin), 0 if given else length), dtype=np.float32)
-    for window in range(len(origin)):
-        last = origin[window]
-        first = last - length + 1
-        if first < 0 or last >= rows:
-            raise IndexError("a window reaches beyond the panel")
-        if not given:
-            anchor = series[last] if anchored else 0.0
-            _relative(series[first : last + 1], anchor, scale[last], history[window])
     for window in range(len(origin)):
         first = origin[window] - length + 1
+        if first < 0 or origin[window] >= rows:
+            raise IndexError("a window reaches beyond the panel")
         run = flat[first * width : first * width + size]
         _scale(run, means, factors, limit, out[window].reshape(size))
-        if not given:
-            read, write = history[window], out[window, :, 0]
-            for step in range(length):
-                write[step] = read[step]
+        for step in range(history.shape[1]):
+            out[window, step, 0] = history[window, step]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
-def known_windows(
+def _known_windows(
     known: Float32[np.ndarray, "G K"],
     known_index: Int64[np.ndarray, " R"],
     scheduled: Float32[np.ndarray, "R S"],
@@ -137,7 +230,7 @@ def known_windows(
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
-def targets(
+def _targets(
     series: Float64[np.ndarray, " R"],
     anchored: bool,
     scale: Float64[np.ndarray, " R"],
@@ -180,15 +273,3 @@ def _scale(
             value = value if value == value else np.float32(0)  # only NaN is not
             value = value if value <= clip else clip
             write[i] = value if value >= -clip else -clip
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-@no_type_check
-def _relative(
-    series: Float64[np.ndarray, " L"],
-    anchor: float,
-    scale: float,
-    out: Float32[np.ndarray, " L"],
-) -> None:
-    for step in range(len(out)):
-        out[step] = np.float32((series[step] - anchor) / scale)

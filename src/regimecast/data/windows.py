@@ -6,8 +6,6 @@ Nothing is stored per window, so memory is that of the panel.
 """
 
 from collections.abc import Sequence
-from copy import copy
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -19,7 +17,7 @@ from torch import Tensor
 
 from regimecast.core.batch import Batch
 from regimecast.core.types import DataSpec
-from regimecast.data.gathering import Scaling, known_windows, past_windows, targets
+from regimecast.data.gathering import CompiledGather, Scaling
 from regimecast.data.placement import as_tensor
 from regimecast.data.scaling import FeatureScaler
 from regimecast.labels.base import INCOMPLETE, TargetSeries
@@ -91,6 +89,7 @@ class WindowSource:
         self._time = time
         self._fused = self._past.is_contiguous()
         self._elsewhere: dict[torch.device, WindowSource] = {}
+        self._narrowed: dict[tuple[bool, bool, bool], WindowSource] = {}
 
     def past(self, rows: Int[Tensor, "B L"], origin: Int[Tensor, " B"]) -> Float[Tensor, "B L Fp"]:
         """Scaled past channels at `rows`, the history relative to `origin`.
@@ -137,19 +136,7 @@ class WindowSource:
             index = self._label.index_select(0, origin)[:, None]
             return index.clamp(min=0).float(), index >= 0
         if self._fused:
-            target = torch.empty(len(origin), self.spec.horizon)
-            mask = torch.empty(len(origin), self.spec.horizon, dtype=torch.bool)
-            arrays = self._arrays
-            targets(
-                arrays.series,
-                self._anchored,
-                arrays.scale,
-                arrays.last_row,
-                origin.numpy(),
-                target.numpy(),
-                mask.numpy(),
-            )
-            return target, mask
+            return self._compiled.target_of(origin)
         rows = origin[:, None] + self._horizon
         last = self._last_row[origin][:, None]
         value = self._relative(torch.minimum(rows, last), origin)
@@ -164,7 +151,7 @@ class WindowSource:
         Raises:
             IndexError: a window reaches beyond the panel or the calendar.
         """
-        past, known = self._fused_inputs(origin) if self._fused else self._inputs(origin)
+        past, known = self._inputs(origin)
         target, mask = self.target(origin)
         return Batch(
             past=past,
@@ -191,9 +178,28 @@ class WindowSource:
             self._elsewhere[device] = self._copied(device)
         return self._elsewhere[device]
 
+    def only(self, *, past: bool, known: bool, static: bool) -> "WindowSource":
+        """The same windows with the history and these groups of covariates; a view of the panel."""
+        groups = past or self.history_given, known, static
+        if groups not in self._narrowed:
+            self._narrowed[groups] = self._narrow(*groups)
+        return self._narrowed[groups]
+
+    def _narrow(self, past: bool, known: bool, static: bool) -> "WindowSource":
+        twin = self._twin()
+        twin.spec = self.spec.only(past=past, known=known, static=static)
+        if not past:
+            twin._past, twin._scaling = self._past[:, :1], Scaling.of(None, width=1)
+        if not known:
+            twin._known, twin._scheduled = self._known[:, :0], self._scheduled[:, :0]
+            twin._scheduled_scaling = Scaling.of(None, width=0)
+        if not static:
+            twin._static = self._static[:, :0]
+        return twin
+
     def _copied(self, device: torch.device) -> "WindowSource":
         """A copy on a device that cuts windows by torch alone."""
-        twin = copy(self)
+        twin = self._twin()
         for name, value in vars(self).items():
             if isinstance(value, Tensor):
                 setattr(twin, name, value.to(device, copy=True))
@@ -206,59 +212,39 @@ class WindowSource:
     def _inputs(
         self, origin: Int[Tensor, " B"]
     ) -> tuple[Float[Tensor, "B L Fp"], Float[Tensor, "B T Fk"]]:
-        """Past and known channels, by operations that any device has and gradients pass."""
+        if self._fused:
+            return self._compiled.past_of(origin), self._compiled.known_of(origin)
         rows = origin[:, None] + self._context
         return self.past(rows, origin), self.known(rows, origin, self._horizon)
 
-    def _fused_inputs(
-        self, origin: Int[Tensor, " B"]
-    ) -> tuple[Float[Tensor, "B L Fp"], Float[Tensor, "B T Fk"]]:
-        """Past and known channels to the same bits, in one pass over each."""
-        arrays, length = self._arrays, self.spec.context_length
-        past = torch.empty(len(origin), length, self._past.shape[1])
-        past_windows(
-            arrays.past,
-            self.history_given,
-            arrays.series,
-            self._anchored,
-            arrays.scale,
-            origin.numpy(),
-            self._scaling.means,
-            self._scaling.factors,
-            self._scaling.clip,
-            past.numpy(),
-        )
-        known = torch.empty(len(origin), length + self.spec.horizon, len(self.spec.known))
-        if self.spec.known:
-            known_windows(
-                arrays.known,
-                arrays.known_index,
-                arrays.scheduled,
-                origin.numpy(),
-                length,
-                self._scheduled_scaling.means,
-                self._scheduled_scaling.factors,
-                self._scheduled_scaling.clip,
-                known.numpy(),
-            )
-        return past, known
-
     @cached_property
-    def _arrays(self) -> "_Arrays":
-        return _Arrays(
+    def _compiled(self) -> CompiledGather:
+        return CompiledGather(
             past=self._past.numpy(),
+            history_given=self.history_given,
             series=self._series.numpy(),
+            anchored=self._anchored,
             scale=self._scale.numpy(),
             last_row=self._last_row.numpy(),
             known=self._known.numpy(),
             known_index=self._known_index.numpy(),
             scheduled=self._scheduled.numpy(),
+            scaling=self._scaling,
+            scheduled_scaling=self._scheduled_scaling,
+            context_length=self.spec.context_length,
+            horizon=self.spec.horizon,
         )
+
+    def _twin(self) -> "WindowSource":
+        """A copy without what was derived from this one."""
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__getstate__())
+        return twin
 
     def __getstate__(self) -> dict[str, Any]:
         # Views of the tensors would be sent as copies of them; copies on a device stay there.
-        state = {**self.__dict__, "_elsewhere": {}}
-        state.pop("_arrays", None)
+        state = {**self.__dict__, "_elsewhere": {}, "_narrowed": {}}
+        state.pop("_compiled", None)
         return state
 
     def table(self, origin: Int[Tensor, " B"], lags: Int[Tensor, " K"]) -> Float[Tensor, "B D"]:
@@ -272,7 +258,7 @@ class WindowSource:
 
         For the proof that no input after its origin moves a forecast; the tensors are copied.
         """
-        twin, leaves = copy(self), {}
+        twin, leaves = self._twin(), {}
         twin._fused = False
         for name in ("past", "series", "scale", "known", "scheduled", "static"):
             leaves[name] = getattr(self, f"_{name}").detach().clone().requires_grad_()
@@ -296,16 +282,3 @@ class WindowSource:
         if self._anchored:
             value = value - self._series[origin][:, None]
         return (value / self._scale[origin][:, None]).float()
-
-
-@dataclass(frozen=True, eq=False)
-class _Arrays:
-    """The tensors of a source in memory, as the arrays that compiled gathers read."""
-
-    past: Float[np.ndarray, "R Fp"]
-    series: Float[np.ndarray, " R"]
-    scale: Float[np.ndarray, " R"]
-    last_row: Int[np.ndarray, " R"]
-    known: Float[np.ndarray, "G Fk"]
-    known_index: Int[np.ndarray, " R"]
-    scheduled: Float[np.ndarray, "R Fa"]

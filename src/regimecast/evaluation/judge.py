@@ -5,23 +5,18 @@ from typing import Any
 
 import pandas as pd
 
-from regimecast.core.types import Forecast, Outcomes
+from regimecast.core.forecast import Forecast, Outcomes
 from regimecast.data.panel import Panel
 from regimecast.evaluation import benchmarks
 from regimecast.evaluation.backtest import BacktestResult, backtest, decision_spacing
 from regimecast.evaluation.costs import CostModel
 from regimecast.evaluation.gate import Gate
 from regimecast.evaluation.origins import origin_rows
-from regimecast.evaluation.predictions import (
-    predictions_frame,
-    read_predictions,
-    write_predictions,
-)
 from regimecast.evaluation.scoring import evaluate
 from regimecast.evaluation.strategies.base import Strategy
 from regimecast.evaluation.trading_metrics import trading_metrics
 
-__all__ = ["Judgement", "judge", "predictions_frame", "read_predictions", "write_predictions"]
+__all__ = ["Judgement", "judge"]
 
 
 @dataclass(frozen=True, eq=False)

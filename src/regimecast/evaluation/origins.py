@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from regimecast.core.errors import DataError, SpecError, did_you_mean
-from regimecast.core.types import Forecast
+from regimecast.core.forecast import Forecast
 from regimecast.data.panel import Panel
 
 __all__ = ["origin_rows", "trailing_return"]

@@ -12,10 +12,11 @@ from jaxtyping import Int
 
 from regimecast.core.errors import DataError
 from regimecast.core.files import atomic_path
-from regimecast.core.types import Forecast, ForecastKind, Outcomes
+from regimecast.core.forecast import Forecast, Outcomes
+from regimecast.core.types import ForecastKind
 from regimecast.evaluation.scoring import check_aligned
 
-__all__ = ["predictions_frame", "read_predictions", "save_predictions", "write_predictions"]
+__all__ = ["predictions_frame", "read_predictions", "write_predictions"]
 
 _PREFIX = {ForecastKind.QUANTILES: "q", ForecastKind.PROBABILITIES: "p"}
 _POSITION = "position"
@@ -66,16 +67,10 @@ def predictions_frame(
     return frame
 
 
-def write_predictions(path: Path, frame: pd.DataFrame) -> None:
-    """Parquet file of a `predictions_frame`, written atomically."""
-    with atomic_path(path) as temporary:
-        frame.to_parquet(temporary, index=False)
-
-
-def save_predictions(
+def write_predictions(
     path: Path, forecast: Forecast, outcomes: Outcomes, fold: Int[np.ndarray, " N"] | int
 ) -> None:
-    """The file that `write_predictions` makes of `predictions_frame`, in a fraction of the memory.
+    """Parquet file of a `predictions_frame`, written atomically.
 
     It is made some samples at a time: the table of a long horizon is many times its forecast.
 

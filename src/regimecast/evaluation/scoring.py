@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from regimecast.core.errors import SpecError
-from regimecast.core.types import REGIMES, Forecast, ForecastKind, Outcomes
+from regimecast.core.forecast import Forecast, Outcomes
+from regimecast.core.types import REGIMES, ForecastKind
 from regimecast.evaluation import class_metrics, forecast_metrics
 
 __all__ = ["Metrics", "check_aligned", "episodes", "evaluate", "reported_steps"]

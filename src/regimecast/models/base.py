@@ -20,8 +20,9 @@ from jaxtyping import Float
 
 from regimecast.core.errors import SpecError
 from regimecast.core.files import read_json, write_json
+from regimecast.core.forecast import Forecast
 from regimecast.core.registry import Registry
-from regimecast.core.types import DataSpec, Forecast, ForecastKind, Samples, Task
+from regimecast.core.types import DataSpec, ForecastKind, Samples, Task
 from regimecast.data.datamodule import FinancialDataModule
 from regimecast.losses.base import Loss, LossRegistry
 from regimecast.training.report import FitReport

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from regimecast.core.errors import SpecError
 from regimecast.core.files import atomic_path
-from regimecast.core.types import DataSpec, Forecast, ForecastKind, Task
+from regimecast.core.forecast import Forecast
+from regimecast.core.types import DataSpec, ForecastKind, Task
 from regimecast.data.datamodule import FinancialDataModule
 from regimecast.data.dataset import TimeSeriesDataset
 from regimecast.models.base import BaseTimeSeriesModel, Capabilities
@@ -28,8 +29,8 @@ __all__ = ["NeuralModel"]
 
 _STATE = "weights.safetensors"
 _PREDICT_BATCH = {"cpu": 512}
-_PREDICT_BATCH_ELSEWHERE = 4096
 """Windows per forward pass, the last one filled up: a forecast does not hang on its company."""
+_PREDICT_BATCH_ELSEWHERE = 4096
 
 
 class NeuralModel(BaseTimeSeriesModel):
@@ -77,6 +78,7 @@ class NeuralModel(BaseTimeSeriesModel):
         """Trains on ``train``, stops early on ``validation`` and keeps the best weights."""
         started = perf_counter()
         trainer = trainer or ModelTrainer.default()
+        data = self.narrowed(data)
         train = data.split("train")
         target, mask = train.targets()
         # A masked cell holds no target: weight 0 keeps it out of whatever the loss learns.
@@ -94,7 +96,7 @@ class NeuralModel(BaseTimeSeriesModel):
         Raises:
             SpecError: the model is not trained.
         """
-        network, dataset = self.network.to(self._device), data.split(split)
+        network, dataset = self.network.to(self._device), self.narrowed(data).split(split)
         # In order of time and in full batches: what comes later changes neither the place of a
         # window in its batch nor the shape of the batch, on both of which rounding hangs.
         order = np.argsort(dataset.samples.origin, kind="stable")
@@ -106,6 +108,11 @@ class NeuralModel(BaseTimeSeriesModel):
         decoded = np.empty_like(in_order)
         decoded[order] = in_order
         return self._forecast(decoded, dataset.samples, dataset.scale)
+
+    def narrowed(self, data: FinancialDataModule) -> FinancialDataModule:
+        """The fold with those channels only that the network reads."""
+        able = self.capabilities
+        return data.only(past=able.past, known=able.known, static=able.static)
 
     def _decoded(
         self,

@@ -26,8 +26,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from regimecast.core.batch import Batch
+from regimecast.core.forecast import Forecast
 from regimecast.core.seeding import derive_seed
-from regimecast.core.types import Forecast
 from regimecast.data.datamodule import FinancialDataModule
 from regimecast.data.loading import BatchLoader
 from regimecast.losses.base import Loss

@@ -7,8 +7,9 @@ import numpy as np
 from jaxtyping import Float
 
 from regimecast.core.errors import SpecError
+from regimecast.core.forecast import Forecast
 from regimecast.core.registry import Registry
-from regimecast.core.types import Forecast, ForecastKind
+from regimecast.core.types import ForecastKind
 from regimecast.data.panel import Panel
 from regimecast.evaluation.bounds import whole
 

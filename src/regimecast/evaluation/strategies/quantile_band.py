@@ -7,7 +7,8 @@ from jaxtyping import Float
 from typing_extensions import override
 
 from regimecast.core.errors import ConfigError, SpecError
-from regimecast.core.types import Forecast, ForecastKind
+from regimecast.core.forecast import Forecast
+from regimecast.core.types import ForecastKind
 from regimecast.data.panel import Panel
 from regimecast.evaluation.bounds import bounded
 from regimecast.evaluation.strategies.base import Strategy, StrategyRegistry

@@ -5,7 +5,8 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float
 
-from regimecast.core.types import Forecast, ForecastKind
+from regimecast.core.forecast import Forecast
+from regimecast.core.types import ForecastKind
 from regimecast.data.panel import Panel
 from regimecast.evaluation.bounds import bounded
 from regimecast.evaluation.strategies.base import Strategy, StrategyRegistry, beyond

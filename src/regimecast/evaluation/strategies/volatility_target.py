@@ -8,7 +8,8 @@ from scipy.stats import norm
 from typing_extensions import override
 
 from regimecast.core.errors import ConfigError, SpecError, did_you_mean
-from regimecast.core.types import Forecast, ForecastKind
+from regimecast.core.forecast import Forecast
+from regimecast.core.types import ForecastKind
 from regimecast.data.panel import Panel
 from regimecast.data.returns import log_returns, trailing_volatility
 from regimecast.evaluation.bounds import bounded, whole
