@@ -76,11 +76,12 @@ def data(placement: str = "memory"):
     return module
 
 
-def trainer(folder: Path, *, schedule: str = "none") -> ModelTrainer:
+def trainer(folder: Path, *, schedule: str = "none", devices: int = 1) -> ModelTrainer:
     default = ModelTrainer.default()
+    group = {"devices": devices, "strategy": "ddp"} if devices > 1 else {}
     return replace(
         default,
-        trainer={**default.trainer, "accelerator": "cpu", "max_epochs": 3},
+        trainer={**default.trainer, "accelerator": "cpu", "max_epochs": 3, **group},
         callbacks={**default.callbacks, "keep": KEEP},
         optimizer={**default.optimizer, "lr": 0.01},
         scheduler=SCHEDULES[schedule],
@@ -89,10 +90,16 @@ def trainer(folder: Path, *, schedule: str = "none") -> ModelTrainer:
 
 
 def train(
-    folder: Path, *, resume: Path | None = None, schedule: str = "none", seed: int = 0, **how
+    folder: Path,
+    *,
+    resume: Path | None = None,
+    schedule: str = "none",
+    devices: int = 1,
+    seed: int = 0,
+    **how,
 ):
     fold = data(**how)
-    made = trainer(folder, schedule=schedule)
+    made = trainer(folder, schedule=schedule, devices=devices)
     loss = LossRegistry.create("huber", spec=fold.spec, delta=1.0)
     with seeded(seed):
         network = Careless(len(fold.spec.past), fold.spec.horizon)
@@ -153,6 +160,15 @@ def test_after_the_process_was_killed(tmp_path):
     again, resumed = train(tmp_path / "cut", resume=last, seed=5)
     assert resumed.history == report.history
     assert all(torch.equal(again[name], value) for name, value in weights.items())
+
+
+@pytest.mark.slow
+def test_processes_that_train_together_go_on_together(tmp_path):
+    weights, report = train(tmp_path, devices=2)
+    again, resumed = train(tmp_path, devices=2, resume=tmp_path / "step=7.ckpt", seed=5)
+    assert resumed.history == report.history
+    for name, value in weights.items():
+        assert torch.equal(again[name], value), name
 
 
 def test_a_file_that_cannot_be_resumed_from(tmp_path):

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from jaxtyping import Int
-from torch import Tensor, distributed
+from torch import Tensor
 from torch.utils.data import Sampler
 
 from regimecast.core.errors import ConfigError
+from regimecast.core.group import place_in_group
 from regimecast.data.shuffling import Order
 
 __all__ = ["DealtBatches"]
@@ -65,9 +66,7 @@ class DealtBatches(Sampler[Int[Tensor, " B"]]):
             self.epoch, self.start = epoch, 0
 
     def _place(self) -> tuple[int, int]:
-        if not (distributed.is_available() and distributed.is_initialized()):
-            return 0, 1
-        rank, processes = distributed.get_rank(), distributed.get_world_size()
+        rank, processes = place_in_group()
         if 0 < len(self._order) < processes:
             raise ConfigError(
                 f"{len(self._order)} windows cannot be shared by trainer.devices={processes} "

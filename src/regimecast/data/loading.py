@@ -6,11 +6,12 @@ from typing import Any, get_args
 
 import torch
 from jaxtyping import Int
-from torch import Tensor, distributed
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from regimecast.core.batch import Batch
 from regimecast.core.errors import ConfigError, SpecError, did_you_mean
+from regimecast.core.group import from_every_process, place_in_group
 from regimecast.data.dataset import TimeSeriesDataset
 from regimecast.data.dealing import DealtBatches
 from regimecast.data.placement import Placement
@@ -47,8 +48,8 @@ class BatchLoader(DataLoader[Batch]):
     Every pass is the next epoch, unless `DealtBatches.set_epoch` says which one, as Lightning does.
     `state_dict` is what a checkpoint has to hold for the rest of the epoch, and all epochs after
     it, to be the same to the bit: the epoch, how many of its batches were taken, and the random
-    state of torch, which dropout draws from. That is put back where one process trains: of several,
-    a checkpoint holds the first one's alone.
+    state of torch in every process of the group, which dropout draws from. All of them ask for it
+    together, as they do when Lightning writes a checkpoint.
 
     Args:
         dataset: windows.
@@ -118,10 +119,7 @@ class BatchLoader(DataLoader[Batch]):
             "epoch": self._batches.epoch,
             "taken": self._taken if within else self._batches.start,
             "steps": len(self),
-            "random": {
-                "cpu": torch.get_rng_state(),
-                "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],  # type: ignore[no-untyped-call]  # torch's
-            },
+            "random": from_every_process(_random_state()),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -143,10 +141,21 @@ class BatchLoader(DataLoader[Batch]):
                 f"{len(self)}. Resume on the same data, with the same window.batch_size and "
                 "trainer.devices"
             )
-        if not (distributed.is_available() and distributed.is_initialized()):
-            torch.set_rng_state(state["random"]["cpu"])
-            if len(state["random"]["cuda"]) == torch.cuda.device_count():
-                torch.cuda.set_rng_state_all(state["random"]["cuda"])
+        place, processes = place_in_group()
+        if len(state["random"]) == processes:
+            random = state["random"][place]
+            torch.set_rng_state(random["cpu"])
+            if len(random["cuda"]) == torch.cuda.device_count():
+                torch.cuda.set_rng_state_all(random["cuda"])
+
+
+def _random_state() -> dict[str, Any]:
+    """State of what dropout draws from, on every device."""
+    begun = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]  # torch's
+    return {
+        "cpu": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if begun else [],
+    }
 
 
 def check_loading(batch_size: Any, num_workers: Any, placement: Any) -> None:

@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from regimecast.core.batch import Batch
+from regimecast.core.group import in_group, place_in_group
 from regimecast.losses.base import Loss
 
 __all__ = ["RegimeWeightedLoss"]
@@ -47,9 +48,9 @@ class RegimeWeightedLoss(nn.Module):
     @staticmethod
     def reduce(total: Float[Tensor, ""], count: Float[Tensor, ""]) -> Float[Tensor, ""]:
         """Quotient of the two `parts`, the count being averaged over processes."""
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
+        if in_group():
             count = count.clone()
             torch.distributed.all_reduce(count)
-            count = count / torch.distributed.get_world_size()
+            count = count / place_in_group()[1]
         # The floor only matters where nothing is known, and the total is 0 then.
         return total / count.clamp_min(torch.finfo(count.dtype).tiny)

@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, distributed
 
+from regimecast.core.group import from_every_process, in_group, place_in_group
+
 __all__ = ["EpochMean"]
 
 
@@ -26,20 +28,23 @@ class EpochMean:
             self._total += total.detach()
             self._count += count
 
-    def state(self) -> list[Tensor]:
-        """What was added since the last `take`, for a checkpoint."""
-        if self._total is None or self._count is None:
-            return []
-        return [self._total.clone(), self._count.clone()]
+    def state(self) -> list[list[float]]:
+        """What each process added since the last `take`, for a checkpoint; all call it together."""
+        return from_every_process([float(x) for x in (self._total, self._count) if x is not None])
 
-    def restore(self, state: list[Tensor], device: torch.device) -> None:
+    def restore(self, state: list[list[float]], device: torch.device) -> None:
         """Takes a state up again.
 
         Args:
-            state: that of `state`.
+            state: that of `state`; of another number of processes, the first one takes all of it.
             device: where the batches will be.
         """
-        self._total, self._count = (x.to(device) for x in state) if state else (None, None)
+        place, processes = place_in_group()
+        if len(state) == processes:
+            mine = state[place]
+        else:
+            mine = [sum(x) for x in zip(*filter(None, state), strict=True)] if place == 0 else []
+        self._total, self._count = torch.tensor(mine, device=device) if mine else (None, None)
 
     def take(self, device: torch.device) -> Float[Tensor, ""]:
         """The mean since the last call, over all processes, which have to call it together.
@@ -52,6 +57,6 @@ class EpochMean:
         else:
             sums = torch.stack((self._total, self._count))
             self._total = self._count = None
-        if distributed.is_available() and distributed.is_initialized():
+        if in_group():
             distributed.all_reduce(sums)
         return sums[0] / sums[1].clamp_min(1)

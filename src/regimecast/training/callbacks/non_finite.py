@@ -1,6 +1,6 @@
 """Stops training at the first loss that is not a number, and says where it came from."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import isfinite
 from typing import Any
 
@@ -11,7 +11,6 @@ from torch import Tensor
 
 from regimecast.core.batch import Batch
 from regimecast.core.errors import ConfigError, RegimecastError
-from regimecast.data.dataset import TimeSeriesDataset
 from regimecast.data.non_finite import describe_non_finite
 
 __all__ = ["NonFinite", "NonFiniteError"]
@@ -41,7 +40,7 @@ class NonFinite(Callback):
                 f"non finite: every_n_steps={every_n_steps}; allowed: 1 or more, or null"
             )
         self.every_n_steps = every_n_steps
-        self._batch: Batch | None = None
+        self._batch: Batch
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int
@@ -58,7 +57,7 @@ class NonFinite(Callback):
             NonFiniteError: it is NaN or infinite.
         """
         if trainer.global_step % self._interval(loss) == 0 and not isfinite(loss.item()):
-            origin = _origin(pl_module, self._batch, trainer.train_dataloader)
+            origin = _origin(pl_module, [self._batch], trainer.train_dataloader)
             raise NonFiniteError(
                 f"train/loss is {loss.item()} at epoch {trainer.current_epoch}, "
                 f"step {trainer.global_step}: {origin}"
@@ -69,12 +68,6 @@ class NonFinite(Callback):
             return self.every_n_steps
         return 1 if loss.device.type == "cpu" else _STEPS_BETWEEN_WAITS
 
-    def on_validation_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, *_: Any
-    ) -> None:
-        """Remembers the batch; one is enough to tell weights from data."""
-        self._batch = batch
-
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Checks the loss of the epoch.
 
@@ -83,27 +76,20 @@ class NonFinite(Callback):
         """
         loss = trainer.callback_metrics.get("val/loss")
         if loss is not None and not torch.isfinite(loss):
-            loader = trainer.val_dataloaders
-            origin = _in_part(pl_module, loader) or _origin(pl_module, self._batch, loader)
+            loader: Any = trainer.val_dataloaders
+            # Only now are the batches looked into, and gathered anew for it.
+            batches = (batch.to(pl_module.device) for batch in loader)
+            origin = _origin(pl_module, batches, loader)
             raise NonFiniteError(
                 f"val/loss is {loss.item()} at epoch {trainer.current_epoch}, "
                 f"step {trainer.global_step}: {origin}"
             )
 
 
-def _in_part(module: LightningModule, loader: Any) -> str | None:
-    """Which value of a whole part is not finite; None where all are. It gathers the part anew."""
-    if not isinstance(loader.dataset, TimeSeriesDataset):
-        return None
-    found = (describe_non_finite(batch.to(module.device), loader.dataset) for batch in loader)
-    return next((text for text in found if text is not None), None)
-
-
-def _origin(module: LightningModule, batch: Batch | None, loader: Any) -> str:
+def _origin(module: LightningModule, batches: Iterable[Batch], loader: Any) -> str:
     """Which tensor is not finite first, in the order in which they feed each other."""
-    dataset = getattr(loader, "dataset", None)
-    if batch is not None and isinstance(dataset, TimeSeriesDataset):
-        found = describe_non_finite(batch, dataset)
+    for batch in batches:
+        found = describe_non_finite(batch, loader.dataset)
         if found is not None:
             return found
     for name, tensor in _tensors(module, batch):
@@ -113,13 +99,8 @@ def _origin(module: LightningModule, batch: Batch | None, loader: Any) -> str:
     return "data, weights and network output are finite, so the loss itself overflows"
 
 
-def _tensors(module: LightningModule, batch: Batch | None) -> Iterator[tuple[str, Tensor]]:
-    if batch is not None:
-        for name in ("past", "known", "static", "weight", "scale"):
-            yield f"batch.{name}", getattr(batch, name)
-        yield "batch.target (known cells)", batch.target[batch.mask]
+def _tensors(module: LightningModule, batch: Batch) -> Iterator[tuple[str, Tensor]]:
     for name, parameter in module.named_parameters():
         yield f"parameter {name} (lower the learning rate or gradient_clip_val)", parameter
-    if batch is not None:
-        with torch.no_grad():
-            yield "network output", module(batch)
+    with torch.no_grad():
+        yield "network output", module(batch)
