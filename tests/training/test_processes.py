@@ -1,5 +1,6 @@
 """Processes side by side: how they end, whoever ends first."""
 
+import logging
 import os
 import signal
 import time
@@ -47,3 +48,17 @@ def test_ctrl_c_ends_all_processes():
     assert len(heard) == 2
     assert not any(_alive(pid) for pid in heard.values())
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def _say(tell):
+    log = logging.getLogger("regimecast.anything")
+    rank = os.environ["LOCAL_RANK"]
+    log.info("trained %s", rank)
+    log.warning("beware %s", rank)
+
+
+def test_what_processes_log_is_logged_here(caplog):
+    with caplog.at_level(logging.INFO, logger="regimecast"):
+        in_processes(2, _say, hear=lambda _: None)
+    assert sorted(caplog.messages) == ["beware 0", "beware 1", "trained 0"]
+    assert {record.name for record in caplog.records} == {"regimecast.anything"}

@@ -115,7 +115,8 @@ def _choosing(bench: Workbench, choice: Compile) -> Workbench:
 
 def _compile_seconds(model: NeuralModel, bench: Workbench) -> Sample:
     """Wall time that compiling adds to the first step."""
-    batch = bench.data.split("train").gather(torch.arange(bench.data.batch_size))
+    data = model.narrowed(bench.data)
+    batch = data.split("train").gather(torch.arange(data.batch_size))
     network = model.build_network().train()
     torch.compiler.reset()
     taken = []

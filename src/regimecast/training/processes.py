@@ -6,6 +6,7 @@ and what callbacks know. Here processes are made first, each with its rank in th
 Lightning takes to mean that it need not launch any.
 """
 
+import logging
 import os
 import pickle
 import signal
@@ -14,18 +15,22 @@ import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from logging.handlers import QueueHandler
 from multiprocessing import connection, parent_process
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import ForkingPickler
+from queue import SimpleQueue
 from typing import Any, TypeAlias, TypeVar
 
 import torch
 from torch import multiprocessing
+from typing_extensions import override
 
 from regimecast.training.threads import share_of_threads
 
 __all__ = ["Tell", "in_processes"]
 
+_LOGGER = "regimecast"
 _SECONDS_TO_END = 10.0
 """Patience with a process that has nothing left to do."""
 
@@ -37,6 +42,11 @@ Tell: TypeAlias = Callable[[Any], None]
 @dataclass(frozen=True)
 class _Message:
     content: Any
+
+
+@dataclass(frozen=True)
+class _Logged:
+    record: logging.LogRecord
 
 
 @dataclass(frozen=True)
@@ -58,7 +68,8 @@ def in_processes(count: int, work: Callable[[Tell], T], *, hear: Tell) -> T:
     Args:
         count: number of processes; each finds its number in ``LOCAL_RANK``.
         work: picklable; gets a function that sends messages.
-        hear: gets each message as it comes, here.
+        hear: gets each message as it comes, here. Log records come by themselves: all that process
+            0 writes, and warnings of the others.
 
     Raises:
         Exception: the first that any process raised, with its traceback as a note.
@@ -66,14 +77,14 @@ def in_processes(count: int, work: Callable[[Tell], T], *, hear: Tell) -> T:
         KeyboardInterrupt: Ctrl-C; as after any error, no process is left.
     """
     context = multiprocessing.get_context("spawn")
-    port = _free_port()
+    port, level = _free_port(), logging.getLogger(_LOGGER).getEffectiveLevel()
     receivers: dict[Connection, Any] = {}
     try:
         for rank in range(count):
             receiver, sender = context.Pipe(duplex=False)
             with sender:
                 process = context.Process(
-                    target=_body, args=(rank, port, share_of_threads(count), sender, work)
+                    target=_body, args=(rank, port, share_of_threads(count), level, sender, work)
                 )
                 process.start()
             receivers[receiver] = process
@@ -105,6 +116,8 @@ def _listen(receivers: dict[Connection, Any], hear: Tell) -> Any:
             match _receive(receiver, rank, receivers[receiver]):
                 case _Message(content):
                     hear(content)
+                case _Logged(record):
+                    logging.getLogger(record.name).handle(record)
                 case _Failure(error):
                     raise error
                 case _Done(value):
@@ -124,7 +137,12 @@ def _receive(receiver: Connection, rank: int, process: Any) -> Any:
 
 
 def _body(
-    rank: int, port: int, threads: int, sender: Connection, work: Callable[[Tell], Any]
+    rank: int,
+    port: int,
+    threads: int,
+    level: int,
+    sender: Connection,
+    work: Callable[[Tell], Any],
 ) -> None:
     """What a process does."""
     # Ctrl-C reaches every process of a terminal; the one that waits ends the others.
@@ -137,12 +155,28 @@ def _body(
         # As bytes: a tensor sent as such is shared memory, gone when this process ends.
         sender.send_bytes(pickle.dumps(message))
 
+    log = logging.getLogger(_LOGGER)
+    # What one process has to say of the training, all would say.
+    log.setLevel(level if rank == 0 else max(level, logging.WARNING))
+    log.addHandler(_Sending(send))
     try:
         result = work(lambda content: send(_Message(content)))
         send(_Done(result if rank == 0 else None))
     except Exception as error:  # noqa: BLE001  # it is raised in the process that waits
         error.add_note(f"Process {rank}:\n{''.join(traceback.format_exception(error))}")
         send(_Failure(_portable(error)))
+
+
+class _Sending(QueueHandler):
+    """Hands log records to the process that waits: only there they have somewhere to go."""
+
+    def __init__(self, send: Tell) -> None:
+        super().__init__(SimpleQueue())  # which stays empty
+        self._send = send
+
+    @override
+    def enqueue(self, record: logging.LogRecord) -> None:
+        self._send(_Logged(record))
 
 
 def _portable(error: Exception) -> Exception:
