@@ -9,7 +9,7 @@ from time import perf_counter
 
 import torch
 
-from regimecast.bench.contestants import house
+from regimecast.bench.contestants import house, own
 from regimecast.bench.fold import (
     ASSETS,
     BARS,
@@ -81,8 +81,7 @@ def _ratio(
     repetitions: int,
     steps: int,
 ) -> Ratio:
-    model = bench.with_model(overrides).parts.model(bench.data)
-    assert isinstance(model, NeuralModel)
+    model = own(overrides, bench)
     seconds = _compile_seconds(model, bench)
     found = in_turn(
         {

@@ -1,6 +1,6 @@
 """Ways to train a network of this house, each as a call that gives the seconds of its step."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from functools import partial
 from itertools import islice
@@ -21,10 +21,17 @@ from regimecast.training.module import ForecastModule
 from regimecast.training.seeding import seeded
 from regimecast.training.trainer import ModelTrainer
 
-__all__ = ["bare_loop", "house", "loader_alone"]
+__all__ = ["bare_loop", "house", "loader_alone", "own"]
 
 _STEPS_MORE = 2
 """The first step does not count, and the last one has no end that was stamped."""
+
+
+def own(overrides: Sequence[str], bench: Workbench) -> NeuralModel:
+    """The registered network that overrides name, for the same data."""
+    model = bench.with_model(overrides).parts.model(bench.data)
+    assert isinstance(model, NeuralModel)
+    return model
 
 
 def bare_loop(

@@ -8,6 +8,7 @@ from pathlib import Path
 from lightning.pytorch import Trainer
 
 from regimecast.bench import peers_neuralforecast
+from regimecast.bench.contestants import own
 from regimecast.bench.fold import (
     ASSETS,
     BARS,
@@ -35,7 +36,8 @@ _ABOUT = """Forecasts at every origin of {assets} series, context {context}, hor
 *regimecast*: `model.predict(data, "all")`. *validate*: Lightning's `Trainer.validate` of the same
 module over the same windows, {batch} at a time, which keeps no forecast. *neuralforecast*:
 `cross_validation` of the fitted model at a step of one bar without a refit; it forecasts only where
-the future is known. The same networks; processor time of one thread per window."""
+the future is known. The same networks, but for *own*: the one that `regimecast train` takes by that
+name. Processor time of one thread per window."""
 
 
 def run(*, repetitions: int, quick: bool) -> BenchReport:
@@ -63,9 +65,11 @@ def _network(network: Network, bench: Workbench, folder: Path, repetitions: int)
     windows, assets = len(data.split("all")), len(data.spec.assets)
     complete = windows - assets * HORIZON
     model = network.model(data.spec, bench.parts.config["loss"])
+    models = [model, *([own(network.own, bench)] if network is PATCHTST else [])]
     trainer = bench.trainer(folder)
     one_step = {**trainer.trainer, "max_epochs": 1, "limit_train_batches": 1}
-    model.fit(data, replace(trainer, trainer=one_step))
+    for each in models:
+        each.fit(data, replace(trainer, trainer=one_step))
     library = peers_neuralforecast.inference(
         network,
         data.market,
@@ -75,9 +79,10 @@ def _network(network: Network, bench: Workbench, folder: Path, repetitions: int)
     rows = len(library())
     if rows != complete * HORIZON:
         raise AssertionError(f"{rows} forecasts of neuralforecast; wanted {complete * HORIZON}")
+    names = ("`regimecast`", "own")
     found = take_turns(
         {
-            "`regimecast`": partial(model.predict, data, "all"),
+            **{n: partial(m.predict, data, "all") for n, m in zip(names, models, strict=False)},
             "validate": _validation(model, bench),
             "`neuralforecast`": library,
         },
@@ -85,7 +90,7 @@ def _network(network: Network, bench: Workbench, folder: Path, repetitions: int)
         clock="processor",
     )
     mine = found["`regimecast`"].per("sample", windows)
-    return [
+    ratios = [
         Ratio(
             name=f"{network.title}, {windows:,} windows: neuralforecast",
             over=found["`neuralforecast`"].per("sample", complete),
@@ -99,6 +104,16 @@ def _network(network: Network, bench: Workbench, folder: Path, repetitions: int)
             at_most=_VALIDATE_TARGET,
         ),
     ]
+    if "own" in found:
+        ratios.append(
+            Ratio(
+                name=f"{network.title}, {windows:,} windows: own network, neuralforecast",
+                over=found["`neuralforecast`"].per("sample", complete),
+                under=found["own"].per("sample", windows),
+                at_least=_PEER_TARGET,
+            )
+        )
+    return ratios
 
 
 def _validation(model: NeuralModel, bench: Workbench) -> Callable[[], object]:

@@ -1,13 +1,13 @@
 """What a training step costs: this house, a bare loop and peers; run by `bench training`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from regimecast.bench import peers_darts, peers_neuralforecast, peers_pytorch_forecasting
-from regimecast.bench.contestants import bare_loop, house, loader_alone
+from regimecast.bench.contestants import bare_loop, house, loader_alone, own
 from regimecast.bench.fold import (
     ASSETS,
     BARS,
@@ -23,7 +23,6 @@ from regimecast.bench.networks import DLINEAR, LSTM, NETWORKS, NHITS, TFT, Netwo
 from regimecast.bench.peers import absence
 from regimecast.bench.results import BenchReport, Ratio
 from regimecast.bench.steps import in_turn, step_seconds
-from regimecast.models.neural import NeuralModel
 
 __all__ = ["run"]
 
@@ -106,7 +105,7 @@ def _network(network: Network, bench: Workbench, folder: Path, repetitions: int)
         "`neuralforecast`": partial(step_seconds, fit),
     }
     if title in _OWN_OF_LIBRARY:
-        contestants["own"] = house(_own(network.own, bench), bench, folder, steps=steps)
+        contestants["own"] = house(own(network.own, bench), bench, folder, steps=steps)
     if title in _DATA_SHARE:
         contestants["loader alone"] = loader_alone(model, data, steps=100)
     found = in_turn(contestants, repetitions=repetitions)
@@ -146,12 +145,6 @@ def _network(network: Network, bench: Workbench, folder: Path, repetitions: int)
     return ratios
 
 
-def _own(overrides: Sequence[str], bench: Workbench) -> NeuralModel:
-    model = bench.with_model(overrides).parts.model(bench.data)
-    assert isinstance(model, NeuralModel)
-    return model
-
-
 def _shared(
     peer: Any, bench: Workbench, folder: Path, repetitions: int, quick: bool
 ) -> list[Ratio]:
@@ -166,7 +159,7 @@ def _shared(
             {
                 f"`{peer.PACKAGE}`": partial(step_seconds, fit),
                 "`regimecast`": house(
-                    _own(overrides, bench), bench, folder, steps=2 if quick else steps
+                    own(overrides, bench), bench, folder, steps=2 if quick else steps
                 ),
             },
             repetitions=repetitions,
