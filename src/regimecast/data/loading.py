@@ -107,10 +107,13 @@ class BatchLoader(DataLoader[Batch]):
         self._batches.epoch += 1
 
     def _gathered(self) -> Iterator[Any]:
-        if self._placement != "device":
+        if self.num_workers:
             return super().__iter__()
+        # What PyTorch's loader does in one process, less what it records of it.
         dataset: Any = self.dataset
-        return (Pending(dataset, positions) for positions in self._batches)
+        if self._placement == "device":
+            return (Pending(dataset, positions) for positions in self._batches)
+        return (dataset.gather(positions) for positions in self._batches)
 
     def state_dict(self) -> dict[str, Any]:
         """Where the epoch stands; plain values and tensors."""
