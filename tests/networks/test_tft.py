@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional
 
 from regimecast.core.errors import SpecError
 from regimecast.models.tft import TFT
 from regimecast.networks import gated
-from regimecast.networks.gated import VariableSelection
+from regimecast.networks.gated import VariableSelection, embedding_parameter
 from regimecast.networks.tft import TFTNetwork, _SharedValueAttention
 from tests.models import network_zoo
 from tests.synthetic import make_batch, make_spec
@@ -22,39 +23,56 @@ def make(spec, **changes):
     return TFTNetwork(spec=spec, n_outputs=3, **{**PARAMS, **changes})
 
 
-def one_by_one(selection, values, context):
+def one_by_one(selection, values, embedding, context):
     """Equations 2 to 8 as written: embeddings side by side, one variable after the other."""
-    embedded = values[..., None] * selection.embedding + selection.embedding_bias
+    embedded = values[..., None] * embedding[0] + embedding[1]
     shares, every = selection.shares, embedded.flatten(2)
     hidden = shares.first(every) + shares.context(context)[:, None]
-    gate = functional.glu(shares.gate(shares.second(functional.elu(hidden))))
+    gate = functional.glu(shares.gate(shares.dropout(shares.second(functional.elu(hidden)))))
     share = shares.norm(shares.skip(every) + gate).softmax(-1)
     total = 0
     for v in range(values.shape[2]):
         hidden = functional.elu(embedded[:, :, v] @ selection.first[v] + selection.first_bias[v])
-        second = hidden @ selection.second[v] + selection.second_bias[v]
+        second = selection.dropout(hidden @ selection.second[v] + selection.second_bias[v])
         gate = functional.glu(second @ selection.gate[v] + selection.gate_bias[v])
         transformed = functional.layer_norm(
-            embedded[:, :, v] + gate, gate.shape[-1:], selection.norm[v], selection.norm_bias[v]
+            embedded[:, :, v] + gate,
+            gate.shape[-1:],
+            selection.norm[v],
+            selection.norm_bias[v],
+            eps=1e-3,
         )
         total = total + share[..., v, None] * transformed
     return total, share
 
 
+class Doubled(nn.Module):
+    """Dropout without chance."""
+
+    share = 0.5
+
+    def forward(self, values):
+        return values * 2 if self.training else values
+
+
 @pytest.mark.parametrize("chunk", [1, 700, 1 << 30])
-def test_all_variables_at_once_are_one_after_the_other(monkeypatch, chunk):
+@pytest.mark.parametrize("training", [False, True])
+def test_all_variables_at_once_are_one_after_the_other(monkeypatch, training, chunk):
     monkeypatch.setattr(gated, "_CHUNK_VALUES", chunk)
     torch.manual_seed(0)
-    selection = VariableSelection(5, 8, 0.3, context=True).double().eval()
-    for parameter in selection.parameters():
+    selection = VariableSelection(5, 8, 0.3, context=True).double()
+    selection.dropout = selection.shares.dropout = Doubled()
+    selection.train(training)
+    embedding = embedding_parameter(5, 8).double()
+    for parameter in (embedding, *selection.parameters()):
         parameter.data += 0.1 * torch.randn_like(parameter)
     values = torch.randn(7, 6, 5, dtype=torch.double, requires_grad=True)
     context = torch.randn(7, 8, dtype=torch.double, requires_grad=True)
-    found, share = selection(values, context)
-    expected, expected_share = one_by_one(selection, values, context)
+    found, share = selection(values, embedding, context)
+    expected, expected_share = one_by_one(selection, values, embedding, context)
     torch.testing.assert_close(found, expected)
     torch.testing.assert_close(share, expected_share)
-    inputs = (values, context, *selection.parameters())
+    inputs = (values, embedding, context, *selection.parameters())
     torch.testing.assert_close(
         torch.autograd.grad(found.sin().sum(), inputs),
         torch.autograd.grad(expected.sin().sum(), inputs),

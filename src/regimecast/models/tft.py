@@ -27,7 +27,7 @@ class TFT(NeuralModel):
         hidden_size: width of every part; a multiple of `heads`.
         heads: attention heads.
         layers: LSTM layers of the encoder and of the decoder.
-        dropout: share of units dropped before each gate.
+        dropout: share of units dropped before each gate but the last.
         attention_dropout: share of attention weights dropped.
 
     Raises:

@@ -7,7 +7,12 @@ from torch.nn import functional
 
 from regimecast.core.batch import Batch
 from regimecast.core.types import DataSpec
-from regimecast.networks.gated import GatedResidual, GatedSkip, VariableSelection
+from regimecast.networks.gated import (
+    GatedResidual,
+    GatedSkip,
+    VariableSelection,
+    embedding_parameter,
+)
 
 __all__ = ["TFTNetwork"]
 
@@ -16,11 +21,17 @@ class TFTNetwork(nn.Module):
     """Selects variables, reads them with an LSTM, then lets every step ahead attend to the past.
 
     Lim et al. (2021), https://arxiv.org/abs/1912.09363; equation numbers are the paper's. Its
-    functions are kept and only computed in another order, but for these points:
+    functions and its dropout are kept and only computed in another order. With the weights of
+    neuralforecast's network it gives the same forecasts and gradients, which a test holds. What
+    the paper leaves open:
 
-    - Dropout inside the selection of variables: see `VariableSelection`.
+    - Embeddings are linear without a hidden layer, known channels have the same before and after
+      the origin, and the last gate has no dropout, all as in the authors' code.
+    - Dropout is once before each other gate. The authors' code also drops units of every head and
+      of the attention's output; neuralforecast drops none of the LSTM's output and of the shares'.
     - Attention, and all after it, is computed for the steps ahead only; nothing reads the others.
-    - Without known channels the paper has no input ahead: each step gets a learnt vector.
+    - Without known channels the paper has no input ahead: each step gets a learnt vector, where
+      neuralforecast repeats the last value of the history.
     - Without static channels there are no contexts, and the memory starts at zero.
     - A stack of LSTM layers starts from the same contexts in every layer.
 
@@ -30,7 +41,7 @@ class TFTNetwork(nn.Module):
         hidden_size: width of every part; a multiple of `heads`.
         heads: attention heads.
         layers: LSTM layers of encoder and decoder.
-        dropout: share of units dropped before each gate.
+        dropout: share of units dropped before each gate but the last.
         attention_dropout: share of attention weights dropped.
     """
 
@@ -49,6 +60,9 @@ class TFTNetwork(nn.Module):
         self.context_length = spec.context_length
         constant, known = len(spec.static), len(spec.known)
         context = constant > 0
+        self.static_embedding = embedding_parameter(constant, hidden_size) if context else None
+        self.past_embedding = embedding_parameter(len(spec.past), hidden_size)
+        self.known_embedding = embedding_parameter(known, hidden_size) if known else None
         self.static = VariableSelection(constant, hidden_size, dropout) if context else None
         self.contexts = nn.ModuleDict(
             {
@@ -110,27 +124,28 @@ class TFTNetwork(nn.Module):
         with torch.no_grad():
             shares = self._selected(batch, self._contexts(batch).get("selection"))[2]
             if self.static is not None:
-                shares["static"] = self.static(batch.static[:, None])[1]
+                shares["static"] = self.static(batch.static[:, None], self.static_embedding)[1]
         return {kind: share.mean(dim=(0, 1)) for kind, share in shares.items()}
 
     def _contexts(self, batch: Batch) -> dict[str, Float[Tensor, "B D"]]:
         """Contexts from the static channels, by use (section 4.3)."""
         if self.static is None:
             return {}
-        selected = self.static(batch.static[:, None])[0][:, 0]
+        selected = self.static(batch.static[:, None], self.static_embedding)[0][:, 0]
         return {use: network(selected) for use, network in self.contexts.items()}
 
     def _selected(
         self, batch: Batch, context: Float[Tensor, "B D"] | None
     ) -> tuple[Float[Tensor, "B L D"], Float[Tensor, "B H D"], dict[str, Tensor]]:
         length = self.context_length
+        if self.ahead is None or self.known_embedding is None:
+            past, share = self.past(batch.past, self.past_embedding, context)
+            return past, self.step.expand(len(past), -1, -1), {"past": share}
         channels = torch.cat([batch.past, batch.known[:, :length]], dim=-1)
-        past, share = self.past(channels, context)
-        shares = {"past": share}
-        if self.ahead is None:
-            return past, self.step.expand(len(past), -1, -1), shares
-        ahead, shares["ahead"] = self.ahead(batch.known[:, length:], context)
-        return past, ahead, shares
+        embedding = torch.cat([self.past_embedding, self.known_embedding], dim=1)
+        past, share = self.past(channels, embedding, context)
+        ahead, share_ahead = self.ahead(batch.known[:, length:], self.known_embedding, context)
+        return past, ahead, {"past": share, "ahead": share_ahead}
 
 
 class _SharedValueAttention(nn.Module):
