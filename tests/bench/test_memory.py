@@ -13,7 +13,7 @@ SIZE = 64 * 2**20
 
 
 def test_what_is_private_counts_and_a_file_does_not(tmp_path):
-    with memory._most_private() as found:
+    with memory.most_private() as found:
         Store("mapped", str(tmp_path)).matrix(SIZE // 4, 1)[:] = 1
     assert max(found) - found[0] < SIZE / 2
     before = memory._private()

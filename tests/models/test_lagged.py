@@ -73,7 +73,7 @@ def test_boosters_split_on_the_name_of_the_asset(name, tmp_path):
     table.labels.target[:] = np.isin(owner, [0, 2, 5])[:, None] * 2.0 - 1.0
     model = make(name, FORECAST, columns=1.0)
     model.spec = table.spec
-    rows = model._rows(table)
+    rows = model.rows(table)
     train = Labelled(rows, *table.targets(), table.weight)
     assert model.coded
     assert list(rows.categories) == [rows.width - 1]
@@ -95,7 +95,7 @@ def test_a_forecast_in_blocks_is_the_forecast_at_once(monkeypatch):
     table = make_table(FORECAST, 100, 0)
     for name in ("catboost", "gradient_boosting", "lightgbm", "random_forest", "xgboost"):
         model = make(name, FORECAST)
-        rows = model._rows(table)
+        rows = model.rows(table)
         train = Labelled(rows, *table.targets(), table.weight)
         model._learn(train, train.take(np.arange(0)), 0)
         once = model._decode(rows.whole())

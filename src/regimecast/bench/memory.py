@@ -22,7 +22,7 @@ from regimecast.data.datamodule import FinancialDataModule
 from regimecast.data.market import MarketData
 from regimecast.data.panel import Panel
 
-__all__ = ["mapped_training", "run", "training"]
+__all__ = ["mapped_training", "most_private", "run", "training"]
 
 PEAK_TARGET = 1.2
 PRIVATE_LIMIT = 2 * 2**30
@@ -122,7 +122,7 @@ def training(assets: int, bars: int) -> dict[str, int]:
 
 def mapped_training(assets: int, bars: int) -> tuple[int, int, int]:
     """Most private bytes of the process, bytes of the mapped file, and its channels."""
-    with _most_private() as found:
+    with most_private() as found:
         data = _trained(bars_of(bars, assets), "mapped", _WIDE)
     past = data.market.past
     return max(found), past.nbytes, past.shape[1]
@@ -168,7 +168,7 @@ def _data(
 
 
 @contextmanager
-def _most_private() -> Iterator[list[int]]:
+def most_private() -> Iterator[list[int]]:
     """Private bytes of this process, looked at all the time; the system keeps no peak of them."""
     found, done = [_private()], threading.Event()
 

@@ -145,13 +145,12 @@ class CatBoost(BoostingModel):
         return {"trees": Part(booster, booster.tree_count_, curve)}
 
     def _pool(self, x: Float[np.ndarray, "N D"], rows: Rows, borders: str) -> cb.Pool:
-        """Binned rows with the labels of a step; the columns themselves are not copied."""
-        pool = cb.Pool(
-            x,
-            rows.spread(rows.y),
-            weight=rows.spread(rows.weight),
-            thread_count=self._n_threads,
-        )
+        """Binned rows of a step with their labels; a step that has all rows copies no column."""
+        if not rows.used.all():
+            # Weight 0 would not do: such rows still move the penalty and the values of leaves.
+            # https://github.com/catboost/catboost/issues/3005
+            x = x.T[:, rows.used].T
+        pool = cb.Pool(x, rows.y, weight=rows.weight, thread_count=self._n_threads)
         with TemporaryDirectory() as folder:
             path = Path(folder) / "borders.tsv"
             path.write_text(borders)

@@ -22,7 +22,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from regimecast.core.errors import ConfigError, DataError, SpecError
-from regimecast.core.types import DataSpec, Forecast
+from regimecast.core.forecast import Forecast
+from regimecast.core.types import DataSpec
 from regimecast.data.datamodule import FinancialDataModule
 from regimecast.data.dataset import TimeSeriesDataset
 from regimecast.losses.cross_entropy import CrossEntropy
@@ -162,14 +163,15 @@ class TabularModel(BaseTimeSeriesModel):
         """
         dataset = data.split(split)
         decoded = [np.empty((0, self.spec.horizon, len(self.loss.levels)))]
-        decoded += [self._decode(x) for x in self._rows(dataset).blocks()]
+        decoded += [self._decode(x) for x in self.rows(dataset).blocks()]
         return self._forecast(np.concatenate(decoded), dataset.samples, dataset.scale)
 
-    def _rows(self, dataset: TimeSeriesDataset) -> LagTable:
+    def rows(self, dataset: TimeSeriesDataset) -> LagTable:
+        """The samples as this model sees them."""
         return LagTable(dataset, self.lags, np.arange(len(dataset)), coded=self.coded)
 
     def _labelled(self, dataset: TimeSeriesDataset) -> Labelled:
-        return Labelled(self._rows(dataset), *dataset.targets(), dataset.weight)
+        return Labelled(self.rows(dataset), *dataset.targets(), dataset.weight)
 
     @abstractmethod
     def _learn(self, train: Labelled, validation: Labelled, seed: int) -> FitReport:
