@@ -21,8 +21,8 @@ WINDOWS = {"ETTh1": 2881, "ETTm2": 11521, "exchange_rate": 1518}
 """Test windows of each set at a horizon of 0; the horizon is taken off."""
 
 # MSE and MAE. Zeng et al. (2023), table 2 (look-back 336); Nie et al. (2023), table 3, PatchTST/42
-# (look-back 336); for N-HiTS (look-back 480) the table of its authors' library, whose MSE is that of
-# the figure in Challu et al. (2023).
+# (look-back 336); for N-HiTS (look-back 480) the table of its library, whose MSE is that of the
+# figure in Challu et al. (2023).
 PUBLISHED: dict[tuple[str, str, int], tuple[float, float]] = {
     **{
         (name, "naive", horizon): cell

@@ -102,6 +102,6 @@ TFT = Network(
     sizes={"hidden_size": 32, "n_head": 4},
     reads_past=True,
     own=("model=tft", "model.hidden_size=32"),
-    steps=3,
+    steps=6,
 )
 NETWORKS = (NHITS, PATCHTST, DLINEAR, LSTM, TFT)

@@ -124,6 +124,8 @@ class WindowSource:
 
     def static(self, origin: Int[Tensor, " B"]) -> Float[Tensor, "B Fs"]:
         """Static channels of each origin's asset."""
+        if self._static.shape[1] == 0:
+            return self._static.new_empty(len(origin), 0)
         return self._static.index_select(0, self._asset.index_select(0, origin))
 
     def scale(self, origin: Int[Tensor, " B"]) -> Float[Tensor, "B 1"]:

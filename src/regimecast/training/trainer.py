@@ -31,6 +31,7 @@ from regimecast.core.seeding import derive_seed
 from regimecast.data.datamodule import FinancialDataModule
 from regimecast.data.loading import BatchLoader
 from regimecast.losses.base import Loss
+from regimecast.training.allocation import freed_memory_kept
 from regimecast.training.callbacks.best_weights import BestWeights
 from regimecast.training.callbacks.epoch_loss import EpochLoss
 from regimecast.training.callbacks.history import History
@@ -219,7 +220,8 @@ class ModelTrainer:
                 profiler.watch(module, folder=self.folder)
             if resume is not None and isinstance(train, BatchLoader):
                 train.load_state_dict(place_in_epoch(resume))
-            trainer.fit(module, train, validation, ckpt_path=resume, weights_only=True)
+            with freed_memory_kept():
+                trainer.fit(module, train, validation, ckpt_path=resume, weights_only=True)
         check_trained(self.trainer, trainer.global_step)
         module.trained_on = trainer.strategy.root_device
         if best is not None:
