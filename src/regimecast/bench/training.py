@@ -58,7 +58,8 @@ step, from the start of one step to the start of a later one within one training
 does not count. *Bare loop*: gather, forward, loss, backward, the same clipped gradient and fused
 AdamW, and nothing else. *regimecast*: `ModelTrainer` with every default callback, metrics, weights
 and W&B offline, as `regimecast train` makes it, over the network of neuralforecast. Both gather the
-channels that the network reads. *Own*: the model that `regimecast train` takes by that name.
+channels that the network reads; only `ModelTrainer` keeps memory that a step frees, which is why it
+can be the faster one. *Own*: the model that `regimecast train` takes by that name.
 *neuralforecast*: `fit` of the same class of network, all series, as many windows a step, no
 validation. Networks of other peers are their own, at the same sizes."""
 
