@@ -20,7 +20,7 @@ from arch.bootstrap import StationaryBootstrap
 
 from regimecast.core.files import atomic_path, read_json
 from regimecast.core.types import REGIMES
-from regimecast.evaluation.judge import read_predictions
+from regimecast.evaluation.predictions import read_predictions
 
 BLOCK = 21
 DRAWS = 2000

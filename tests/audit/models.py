@@ -1,5 +1,6 @@
 """A tiny honest model, and networks and models that cheat in one way each."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,15 @@ class Linear(NeuralModel):
     def build_network(self) -> nn.Module:
         length = self.spec.context_length * len(self.spec.past) + self.also * self.spec.horizon
         return self.network_class(length, self.spec.horizon, self.loss.n_outputs)
+
+
+class HistoryAlone(Linear):
+    """Reads all that it gets, and gets no covariates."""
+
+    capabilities = replace(NeuralModel.capabilities, past=False, known=False, static=False)
+
+    def build_network(self) -> nn.Module:
+        return _Linear(self.spec.context_length, self.spec.horizon, self.loss.n_outputs)
 
 
 class Neighbours(Linear):

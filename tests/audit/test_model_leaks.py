@@ -179,6 +179,7 @@ def test_24_filling_at_the_close_that_was_decided_on(config: Config, plant: Plan
         (models.Peeking, "gradient by target"),
         (models.Peeking, "gradient by panel series"),
         (models.Linear, None),
+        (models.HistoryAlone, None),
     ],
 )
 def test_gradients(model, output: str | None, config: Config, plant: Plant) -> None:

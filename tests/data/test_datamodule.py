@@ -311,3 +311,21 @@ def test_other_bars_have_no_parts(data: FinancialDataModule, name: str) -> None:
 def test_unknown_splits_are_refused(data: FinancialDataModule) -> None:
     with pytest.raises(ConfigError, match=r"unknown split .valid.\. Did you mean .validation."):
         data.split("valid")
+
+
+# Fewer channels
+
+
+def test_a_narrowed_fold_is_the_same_fold(market: MarketData, data: FinancialDataModule) -> None:
+    narrow = data.only(past=False, known=True, static=False)
+    assert data.only(past=True, known=True, static=True) is data
+    assert narrow.spec == data.spec.only(past=False, known=True, static=False)
+    assert narrow.state() == data.state()
+    assert narrow.weight_report is data.weight_report
+    assert narrow.split("test").samples is data.split("test").samples
+    for batch, whole in zip(narrow.val_dataloader(), data.val_dataloader(), strict=True):
+        assert torch.equal(batch.past, whole.past[:, :, :1])
+        assert torch.equal(batch.known, whole.known)
+        assert batch.static.shape == (len(batch), 0)
+        assert torch.equal(batch.target, whole.target)
+    assert narrow.at(market).split("all").spec == narrow.spec

@@ -46,6 +46,19 @@ def test_the_system_gets_it_back():
     assert resident() - before < PAGES / 2
 
 
+@glibc
+@pytest.mark.parametrize("name", ["MALLOC_ARENA_MAX", "GLIBC_TUNABLES"])
+def test_what_the_user_has_set_stays(name, monkeypatch):
+    monkeypatch.setenv(name, "")
+    allocation._glibc.cache_clear()
+    try:
+        with freed_memory_kept():
+            faults(1)
+            assert faults(5) > 4 * PAGES / 512
+    finally:
+        allocation._glibc.cache_clear()
+
+
 def test_elsewhere_nothing_happens(monkeypatch):
     monkeypatch.setattr(allocation, "_glibc", lambda: None)
     with freed_memory_kept():

@@ -89,6 +89,14 @@ def test_strategies_that_launch_or_split_are_refused(strategy):
         trainer(num_nodes=2)
 
 
+def test_a_checkpoint_of_one_failing_process_is_refused():
+    keep = {"_target_": "lightning.pytorch.callbacks.ModelCheckpoint", "save_on_exception": True}
+    how = trainer(**TWO)
+    how = replace(how, callbacks={**how.callbacks, "keep": keep})
+    with pytest.raises(ConfigError, match=r"ModelCheckpoint.*save_on_exception=false"):
+        CASE.make().fit(build_data(CASE.task), how)
+
+
 def test_one_device_needs_no_process_of_its_own():
     model = CASE.make()
     model.fit(build_data(CASE.task), trainer(devices=1, strategy="ddp", max_epochs=1))

@@ -178,6 +178,11 @@ def test_a_file_that_cannot_be_resumed_from(tmp_path):
     torch.save({"state_dict": {}}, other)
     with pytest.raises(ConfigError, match="is no checkpoint of a training"):
         train(tmp_path, resume=other)
+    older = {"epoch": 0, "taken": 0, "steps": 9, "random": {"cpu": None, "cuda": []}}
+    loops = {"fit_loop": {"state_dict": {"combined_loader": [older]}}}
+    torch.save({"loops": loops}, other)
+    with pytest.raises(ConfigError, match="written by an older version"):
+        train(tmp_path, resume=other)
     other.write_bytes(b"text")
     with pytest.raises(ConfigError, match="is no checkpoint of a training"):
         train(tmp_path, resume=other)

@@ -22,6 +22,7 @@ from regimecast.audit.rehearsal import Rehearsal, model_component, predict_near
 from regimecast.audit.subject import Subject
 from regimecast.core.batch import Batch
 from regimecast.data.market import MarketData
+from regimecast.data.windows import WindowSource
 from regimecast.models.neural import NeuralModel
 from regimecast.splits.base import Fold
 
@@ -65,6 +66,13 @@ def gradient_checks(
     yield from ledger.checks()
 
 
+def _source(trained: Rehearsal) -> WindowSource:
+    """What the model's windows are cut from."""
+    model = trained.model
+    data = model.narrowed(trained.data) if isinstance(model, NeuralModel) else trained.data
+    return data.split("test").source
+
+
 def _origins(subject: Subject, fold: Fold) -> Int[np.ndarray, " B"]:
     """Rows of some test origins, spread over the test part and over assets."""
     rows = subject.market.samples(complete=True).row[fold.test]
@@ -80,7 +88,7 @@ def _differentiate(
     origin: Int[np.ndarray, " B"],
 ) -> bool:
     """Whether any gradient was other than 0, as that of a window's own inputs should be."""
-    source, leaves = trained.data.split("test").source.with_leaves()
+    source, leaves = _source(trained).with_leaves()
     rows = torch.from_numpy(origin)
     horizon = subject.market.spec.horizon
     weight = torch.ones(len(origin), horizon, requires_grad=True)
@@ -174,7 +182,7 @@ def _replace_beside(
     origin: Int[np.ndarray, " B"],
 ) -> None:
     """Forecasts with the other windows, and all that is not for forecasting, replaced."""
-    source = trained.data.split("test").source
+    source = _source(trained)
     n, horizon = len(origin), subject.market.spec.horizon
     batch = source.batch(
         torch.from_numpy(origin), torch.ones(n, horizon), torch.zeros(n, dtype=torch.int64)

@@ -106,6 +106,9 @@ class FinancialDataModule(LightningDataModule):
 
         For forecasts on later bars, and for the test that truncated data give the same forecasts.
         """
+        if self._wider is not None:
+            fold, groups = self._wider
+            return fold.at(market).only(**groups)
         return type(self)(
             market,
             self.fold,
@@ -127,6 +130,10 @@ class FinancialDataModule(LightningDataModule):
 
         What a model does not read is then never gathered.
         """
+        if past and known and static:
+            return self
+        if self._given is None:
+            self.weight_report  # noqa: B018  # made now, and with it what was fitted: both have it
         twin, groups = copy(self), {"past": past, "known": known, "static": static}
         twin.spec, twin._datasets = self.spec.only(**groups), {}
         twin._wider = self, groups

@@ -183,6 +183,8 @@ class WindowSource:
     def only(self, *, past: bool, known: bool, static: bool) -> "WindowSource":
         """The same windows with the history and these groups of covariates; a view of the panel."""
         groups = past or self.history_given, known, static
+        if all(groups):
+            return self
         if groups not in self._narrowed:
             self._narrowed[groups] = self._narrow(*groups)
         return self._narrowed[groups]

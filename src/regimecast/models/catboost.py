@@ -136,7 +136,8 @@ class CatBoost(BoostingModel):
             )
         except cb.CatBoostError as error:
             raise DataError(
-                f"catboost cannot learn from {shared.train.shape} rows: {error}"
+                f"catboost cannot learn from {len(train.y)} rows of {shared.train.shape[1]} "
+                f"columns: {error}"
             ) from error
         scores = booster.get_evals_result()
         curve = Curve(

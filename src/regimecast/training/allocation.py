@@ -5,6 +5,7 @@ system to clear them anew, page by page: half of a step of an LSTM on a CPU.
 """
 
 import ctypes
+import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +24,9 @@ _USUAL = {_TRIM_THRESHOLD: 64 * 2**20, _MMAP_THRESHOLD: 32 * 2**20, _MMAP_MAX: 6
 def freed_memory_kept() -> Iterator[None]:
     """Blocks come from the process's own heap and return to it; the system gets them at the end.
 
-    What is taken at the peak is held until then, and no more. Without glibc this does nothing.
+    What is taken at the peak is held until then, and somewhat more where blocks of ever other sizes
+    leave gaps. Without glibc this does nothing, nor where the user has set its variables
+    (``MALLOC_...``, ``GLIBC_TUNABLES``).
     """
     library = _glibc()
     if library is None:
@@ -41,4 +44,5 @@ def freed_memory_kept() -> Iterator[None]:
 
 @cache
 def _glibc() -> ctypes.CDLL | None:
-    return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
+    chosen = any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ)
+    return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" and not chosen else None

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
+from lightning.pytorch import Callback
+from lightning.pytorch.callbacks import OnExceptionCheckpoint
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -15,6 +17,7 @@ __all__ = [
     "check_made",
     "check_monitor",
     "check_strategy",
+    "check_together",
     "check_trained",
     "check_unwatched",
     "lacks_validation",
@@ -53,6 +56,24 @@ def check_strategy(trainer: Mapping[str, Any]) -> None:
         )
     if nodes != 1:
         raise ConfigError(f"trainer.num_nodes={nodes!r}: one machine trains. Allowed: 1")
+
+
+def check_together(callbacks: Iterable[Callback]) -> None:
+    """Nothing, if these callbacks can work in one of several processes.
+
+    Raises:
+        ConfigError: one writes a checkpoint when its process fails, for which it would wait for the
+            others forever.
+    """
+    for callback in callbacks:
+        if isinstance(callback, OnExceptionCheckpoint) or getattr(
+            callback, "save_on_exception", False
+        ):
+            raise ConfigError(
+                f"{type(callback).__name__} writes when a process fails, and would then wait for "
+                "the others. Allowed with trainer.devices above 1: checkpoints by step, time or "
+                "epoch (save_on_exception=false)"
+            )
 
 
 def check_made(optimizer: Callable[..., Optimizer], schedule: Schedule | None) -> None:

@@ -25,26 +25,26 @@ class EpochMean:
         if self._total is None or self._count is None:
             self._total, self._count = total.detach().clone(), count.clone()
         else:
-            self._total += total.detach()
-            self._count += count
+            # What was restored has neither the device nor the type of the batches yet.
+            self._total = self._total.to(total).add_(total.detach())
+            self._count = self._count.to(count).add_(count)
 
     def state(self) -> list[list[float]]:
         """What each process added since the last `take`, for a checkpoint; all call it together."""
         return from_every_process([float(x) for x in (self._total, self._count) if x is not None])
 
-    def restore(self, state: list[list[float]], device: torch.device) -> None:
+    def restore(self, state: list[list[float]]) -> None:
         """Takes a state up again.
 
         Args:
             state: that of `state`; of another number of processes, the first one takes all of it.
-            device: where the batches will be.
         """
         place, processes = place_in_group()
         if len(state) == processes:
             mine = state[place]
         else:
             mine = [sum(x) for x in zip(*filter(None, state), strict=True)] if place == 0 else []
-        self._total, self._count = torch.tensor(mine, device=device) if mine else (None, None)
+        self._total, self._count = torch.tensor(mine, dtype=torch.float64) if mine else (None, None)
 
     def take(self, device: torch.device) -> Float[Tensor, ""]:
         """The mean since the last call, over all processes, which have to call it together.
@@ -55,7 +55,7 @@ class EpochMean:
         if self._total is None or self._count is None:
             sums = torch.zeros(2, device=device)
         else:
-            sums = torch.stack((self._total, self._count))
+            sums = torch.stack((self._total, self._count)).to(device)
             self._total = self._count = None
         if in_group():
             distributed.all_reduce(sums)

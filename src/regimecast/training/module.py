@@ -138,7 +138,7 @@ class ForecastModule(LightningModule):
         progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
         # From the last step of an epoch Lightning goes on with the next one.
         if not progress["is_last_batch"]:
-            self._train_loss.restore(checkpoint["train/loss"], self.device)
+            self._train_loss.restore(checkpoint["train/loss"])
 
     def transfer_batch_to_device(
         self, batch: Batch | Pending, device: torch.device, dataloader_idx: int

@@ -68,8 +68,8 @@ def in_processes(count: int, work: Callable[[Tell], T], *, hear: Tell) -> T:
     Args:
         count: number of processes; each finds its number in ``LOCAL_RANK``.
         work: picklable; gets a function that sends messages.
-        hear: gets each message as it comes, here. Log records come by themselves: all that process
-            0 writes, and warnings of the others.
+        hear: gets each message as it comes, here. Log records come by themselves: those of the
+            framework and Python's warnings from process 0, the framework's warnings from others.
 
     Raises:
         Exception: the first that any process raised, with its traceback as a note.
@@ -151,20 +151,32 @@ def _body(
     torch.set_num_threads(threads)
     os.environ |= {"LOCAL_RANK": str(rank), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
 
+    lock = threading.Lock()
+
     def send(message: Any) -> None:
         # As bytes: a tensor sent as such is shared memory, gone when this process ends.
-        sender.send_bytes(pickle.dumps(message))
+        with lock:
+            sender.send_bytes(pickle.dumps(message))
 
-    log = logging.getLogger(_LOGGER)
-    # What one process has to say of the training, all would say.
-    log.setLevel(level if rank == 0 else max(level, logging.WARNING))
-    log.addHandler(_Sending(send))
+    _relay_log(send, level, first=rank == 0)
     try:
         result = work(lambda content: send(_Message(content)))
         send(_Done(result if rank == 0 else None))
     except Exception as error:  # noqa: BLE001  # it is raised in the process that waits
         error.add_note(f"Process {rank}:\n{''.join(traceback.format_exception(error))}")
         send(_Failure(_portable(error)))
+
+
+def _relay_log(send: Tell, level: int, *, first: bool) -> None:
+    """Hands on what is logged here, and nowhere else."""
+    handler = _Sending(send)
+    log = logging.getLogger(_LOGGER)
+    # What one process has to say of the training, all would say.
+    log.setLevel(level if first else max(level, logging.WARNING))
+    logging.captureWarnings(first)
+    for logger in (log, *([logging.getLogger("py.warnings")] if first else [])):
+        logger.propagate = False
+        logger.addHandler(handler)
 
 
 class _Sending(QueueHandler):

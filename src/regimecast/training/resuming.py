@@ -28,4 +28,6 @@ def place_in_epoch(checkpoint: Path) -> dict[str, Any]:
     except (KeyError, TypeError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
         raise ConfigError(f"resume={checkpoint} is no checkpoint of a training: {error}") from error
     place: dict[str, Any] = state
+    if not isinstance(place.get("random"), list):
+        raise ConfigError(f"resume={checkpoint} was written by an older version; train anew")
     return place

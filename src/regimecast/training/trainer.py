@@ -39,6 +39,7 @@ from regimecast.training.checks import (
     check_made,
     check_monitor,
     check_strategy,
+    check_together,
     check_trained,
     check_unwatched,
     lacks_validation,
@@ -188,6 +189,7 @@ class ModelTrainer:
         if processes == 1:
             report = self._fit(module, train, validation, alone=True, resume=resume)
         else:
+            check_together(self._callbacks())
             # A logger stays here: it holds open files and connections.
             sent = replace(self, logger=None), bool(self.logger), module, train, validation, resume
             trained = in_processes(processes, partial(_fit_share, *sent), hear=self._log_relayed)

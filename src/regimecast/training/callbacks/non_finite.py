@@ -11,6 +11,7 @@ from torch import Tensor
 
 from regimecast.core.batch import Batch
 from regimecast.core.errors import ConfigError, RegimecastError
+from regimecast.core.group import in_group
 from regimecast.data.non_finite import describe_non_finite
 
 __all__ = ["NonFinite", "NonFiniteError"]
@@ -96,6 +97,8 @@ def _origin(module: LightningModule, batches: Iterable[Batch], loader: Any) -> s
         bad = int((~torch.isfinite(tensor)).sum())
         if bad:
             return f"{name} holds {bad} of {tensor.numel()} values that are not finite"
+    if in_group():
+        return "all is finite in this process: the loss overflows, or another process has the cause"
     return "data, weights and network output are finite, so the loss itself overflows"
 
 
