@@ -19,6 +19,7 @@ from regimecast.data.loading import check_loading
 from regimecast.data.market import MarketData
 from regimecast.data.panel import Panel
 from regimecast.data.placement import Placement, Store
+from regimecast.data.scaling import check_clip
 from regimecast.data.shuffling import Shuffle
 from regimecast.data.sources.base import Source, SourceRegistry
 from regimecast.evaluation.costs import CostModel
@@ -116,6 +117,8 @@ class Assembly:
         window = config["window"]
         _check_int("window.context_length", window["context_length"], minimum=1)
         check_loading(window["batch_size"], window["num_workers"], window["placement"])
+        check_clip(float(window["clip"]))
+        Store(window["placement"], window["mapped_folder"]).check(rows=0, columns=0)
         target: Target = component(TargetRegistry, "target", config)
         splitter: Splitter = component(SplitRegistry, "split", config)
         splitter.check(label_bars=target.label_bars)

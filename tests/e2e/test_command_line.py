@@ -101,6 +101,11 @@ def test_features_of_a_set(command: Callable[..., Ended]):
         ("--config-name foo", ["unknown config 'foo'", "train"]),
         ("window.context_length=many", ["window.context_length='many'", "whole number"]),
         ("window.clip=much", ["window.clip='much'", "a number"]),
+        ("window.clip=0", ["window.clip=0", "above 0"]),
+        (
+            "window.placement=mapped window.mapped_folder=/nowhere",
+            ["window.mapped_folder='/nowhere' is not a folder"],
+        ),
         ("window=3", ["window=3", "mapping"]),
         ("weighting.uniform=3", ["weighting", "mapping"]),
         ("features.calendar=7", ["features", "mapping"]),

@@ -222,6 +222,20 @@ def test_width_must_be_a_multiple_of_heads():
         make("transformer", width=10, heads=4)
 
 
+@pytest.mark.parametrize("precision", ["64-true", "bf16-true", "bf16-mixed"])
+def test_any_precision_of_training_forecasts(precision, tmp_path):
+    made = make("lstm")
+    data = SyntheticData(made.spec)
+    how = trainer(epochs=1)
+    how = replace(how, trainer={**how.trainer, "precision": precision})
+    made.fit(data, how)
+    forecast = made.predict(data, "test").values
+    assert np.isfinite(forecast).all()
+    made.save(tmp_path)
+    again = load_model(tmp_path).predict(data, "test").values
+    np.testing.assert_array_equal(again, forecast)
+
+
 def test_weight_k_is_k_copies_to_the_gradient():
     """One full-batch step of plain SGD moves the weights as far either way, up to the divisor."""
     made = make(loss="huber", dropout=0.0)

@@ -181,7 +181,14 @@ def test_a_file_that_cannot_be_resumed_from(tmp_path):
     older = {"epoch": 0, "taken": 0, "steps": 9, "random": {"cpu": None, "cuda": []}}
     loops = {"fit_loop": {"state_dict": {"combined_loader": [older]}}}
     torch.save({"loops": loops}, other)
-    with pytest.raises(ConfigError, match="written by an older version"):
+    with pytest.raises(ConfigError, match="written by another version"):
+        train(tmp_path, resume=other)
+    now = older | {"random": []}
+    loops = {"fit_loop": {"state_dict": {"combined_loader": [now]}}}
+    torch.save({"loops": loops, "state_dict": {"network.body.0.weight": torch.zeros(2, 3)}}, other)
+    with pytest.raises(
+        ConfigError, match=r"another network: network\.body\.0\.bias has shape none"
+    ):
         train(tmp_path, resume=other)
     other.write_bytes(b"text")
     with pytest.raises(ConfigError, match="is no checkpoint of a training"):

@@ -193,6 +193,13 @@ def test_exploded_weights_are_named(monkeypatch):
         fit(default())
 
 
+def test_the_last_good_weights_are_named(monkeypatch, tmp_path):
+    add(monkeypatch, Explode())
+    with pytest.raises(NonFiniteError, match=r"; the best weights so far are in .*safetensors$"):
+        fit(replace(default(), folder=tmp_path))
+    assert (tmp_path / "weights.safetensors").exists()
+
+
 def test_a_validation_loss_that_is_not_finite_stops():
     data = SyntheticData(SPEC)
     data.batches["validation"].past[0, -1, 0] = float("inf")

@@ -24,7 +24,7 @@ from regimecast.data.fitted import Fitted
 from regimecast.data.loading import BatchLoader, check_loading
 from regimecast.data.market import MarketData
 from regimecast.data.placement import Placement
-from regimecast.data.scaling import FeatureScaler
+from regimecast.data.scaling import FeatureScaler, check_clip
 from regimecast.data.shuffling import InOrder, Order, Shuffle, ShuffledTimes, ShuffledWindows
 from regimecast.data.windows import WindowSource
 from regimecast.labels.base import TargetSeries
@@ -81,6 +81,7 @@ class FinancialDataModule(LightningDataModule):
     ) -> None:
         super().__init__()
         check_loading(batch_size, num_workers, placement)
+        check_clip(clip)
         self.market = market
         self.spec = market.spec
         """Shapes and channel names of every batch."""

@@ -8,16 +8,26 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
-from regimecast.core.errors import DataError, LeakageError, SpecError
+from regimecast.core.errors import ConfigError, DataError, LeakageError, SpecError
 from regimecast.core.types import Interval
 from regimecast.data.panel import Panel
 
-__all__ = ["AssetScaler", "FeatureScaler"]
+__all__ = ["AssetScaler", "FeatureScaler", "check_clip"]
 
 _log = logging.getLogger(__name__)
 
 _BLOCK = 4096
 """Rows that statistics are taken of at once; bounds memory."""
+
+
+def check_clip(clip: float) -> None:
+    """Nothing, if scaled features can be limited to ±clip.
+
+    Raises:
+        ConfigError: it is not above 0: all of them would be the same.
+    """
+    if not clip > 0:
+        raise ConfigError(f"window.clip={clip!r}; allowed: above 0")
 
 
 @dataclass(frozen=True, eq=False)

@@ -166,6 +166,11 @@ class BaseTimeSeriesModel(ABC):
                 f"it can be trained with: {', '.join(sorted(losses))}"
             )
 
+    def _require(self, holds: bool, key: str, allowed: str) -> None:
+        """Raises `SpecError` with a parameter's key, its value and what is allowed."""
+        if not holds:
+            raise SpecError(f"model {self.name!r}: {key}={self._params[key]!r}; allowed: {allowed}")
+
     def _unused_channels(self) -> tuple[str, ...]:
         able = self.capabilities
         return (

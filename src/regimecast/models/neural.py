@@ -86,7 +86,8 @@ class NeuralModel(BaseTimeSeriesModel):
         with seeded(trainer.seed):
             module = trainer.build_module(self.build_network(), self.loss)
             report = trainer.fit_module(module, data, compile_pays_from=self.compile_pays_from)
-        self._network = module.network.cpu().eval()
+        # Whatever precision it was trained in, it forecasts and is saved in that of the windows.
+        self._network = module.network.cpu().float().eval()
         self._device = module.trained_on
         return replace(report, seconds=perf_counter() - started, unused=self.unused)
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from torch import nn
 
-from regimecast.core.errors import SpecError
 from regimecast.core.types import DataSpec, ForecastKind
 from regimecast.models.base import ModelRegistry
 from regimecast.models.neural import NeuralModel
@@ -44,7 +43,8 @@ class PatchTST(NeuralModel):
         covariates: use all channels, not the target's history alone.
 
     Raises:
-        SpecError: a parameter does not fit the context length, another one or the loss.
+        SpecError: a parameter is out of range, or does not fit the context length, another one or
+            the loss.
     """
 
     def __init__(
@@ -73,7 +73,12 @@ class PatchTST(NeuralModel):
         self._require(
             1 <= patch_length <= longest, "patch_length", f"1 to {longest}, context length + stride"
         )
-        self._require(heads >= 1 and width % heads == 0, "width", "multiples of heads")
+        self._require(heads >= 1, "heads", "whole numbers from 1")
+        self._require(width >= 1 and width % heads == 0, "width", f"multiples of heads={heads}")
+        self._require(layers >= 1, "layers", "whole numbers from 1")
+        self._require(feedforward >= 1, "feedforward", "whole numbers from 1")
+        self._require(0 <= dropout < 1, "dropout", "0 to below 1")
+        self._require(0 <= head_dropout < 1, "head_dropout", "0 to below 1")
         self._require(norm in ("batch", "layer"), "norm", "batch, layer")
         self._require(revin in ("none", "last", "mean"), "revin", "none, last, mean")
         density = self.loss.kind is ForecastKind.QUANTILES and not self.loss.in_target_units
@@ -91,7 +96,3 @@ class PatchTST(NeuralModel):
             restore=self.loss.in_target_units,
             **self._params,
         )
-
-    def _require(self, holds: bool, key: str, allowed: str) -> None:
-        if not holds:
-            raise SpecError(f"model {self.name!r}: {key}={self._params[key]!r}; allowed: {allowed}")

@@ -5,7 +5,6 @@ from typing import Any
 
 from torch import nn
 
-from regimecast.core.errors import SpecError
 from regimecast.core.types import DataSpec
 from regimecast.models.base import ModelRegistry
 from regimecast.models.neural import NeuralModel
@@ -31,7 +30,7 @@ class TFT(NeuralModel):
         attention_dropout: share of attention weights dropped.
 
     Raises:
-        SpecError: `hidden_size` is not a multiple of `heads`.
+        SpecError: a parameter is out of range, or `hidden_size` is no multiple of `heads`.
     """
 
     def __init__(
@@ -46,11 +45,15 @@ class TFT(NeuralModel):
         attention_dropout: float,
     ) -> None:
         super().__init__(spec=spec, loss=loss)
-        if heads < 1 or hidden_size % heads:
-            raise SpecError(
-                f"model {self.name!r}: hidden_size={hidden_size}, heads={heads}; "
-                "allowed: a hidden_size that is a multiple of heads"
-            )
+        self._require(heads >= 1, "heads", "whole numbers from 1")
+        self._require(
+            hidden_size >= 1 and hidden_size % heads == 0,
+            "hidden_size",
+            f"multiples of heads={heads}",
+        )
+        self._require(layers >= 1, "layers", "whole numbers from 1")
+        self._require(0 <= dropout < 1, "dropout", "0 to below 1")
+        self._require(0 <= attention_dropout < 1, "attention_dropout", "0 to below 1")
         self.hidden_size = hidden_size
         self.heads = heads
         self.layers = layers

@@ -221,7 +221,7 @@ class ModelTrainer:
             if isinstance(profiler, StepProfile):
                 profiler.watch(module, folder=self.folder)
             if resume is not None and isinstance(train, BatchLoader):
-                train.load_state_dict(place_in_epoch(resume))
+                train.load_state_dict(place_in_epoch(resume, module))
             with freed_memory_kept():
                 trainer.fit(module, train, validation, ckpt_path=resume, weights_only=True)
         check_trained(self.trainer, trainer.global_step)

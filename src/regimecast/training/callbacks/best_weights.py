@@ -43,6 +43,11 @@ class BestWeights(Callback):
         self.score: float | None = None
         self._state: dict[str, Tensor] = {}
 
+    @property
+    def kept(self) -> Path | None:
+        """The file, once an epoch was finished."""
+        return None if self.folder is None or self.epoch is None else self.folder / self.filename
+
     def state_dict(self) -> dict[str, Any]:
         """The best weights so far and where they are from, for a checkpoint."""
         return {"epoch": self.epoch, "score": self.score, "weights": self._state}

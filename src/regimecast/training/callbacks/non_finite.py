@@ -13,6 +13,7 @@ from regimecast.core.batch import Batch
 from regimecast.core.errors import ConfigError, RegimecastError
 from regimecast.core.group import in_group
 from regimecast.data.non_finite import describe_non_finite
+from regimecast.training.callbacks.best_weights import BestWeights
 
 __all__ = ["NonFinite", "NonFiniteError"]
 
@@ -59,10 +60,7 @@ class NonFinite(Callback):
         """
         if trainer.global_step % self._interval(loss) == 0 and not isfinite(loss.item()):
             origin = _origin(pl_module, [self._batch], trainer.train_dataloader)
-            raise NonFiniteError(
-                f"train/loss is {loss.item()} at epoch {trainer.current_epoch}, "
-                f"step {trainer.global_step}: {origin}"
-            )
+            raise _error("train/loss", loss, origin, trainer)
 
     def _interval(self, loss: Float[Tensor, ""]) -> int:
         if self.every_n_steps is not None:
@@ -81,10 +79,18 @@ class NonFinite(Callback):
             # Only now are the batches looked into, and gathered anew for it.
             batches = (batch.to(pl_module.device) for batch in loader)
             origin = _origin(pl_module, batches, loader)
-            raise NonFiniteError(
-                f"val/loss is {loss.item()} at epoch {trainer.current_epoch}, "
-                f"step {trainer.global_step}: {origin}"
-            )
+            raise _error("val/loss", loss, origin, trainer)
+
+
+def _error(name: str, loss: Float[Tensor, ""], origin: str, trainer: Trainer) -> NonFiniteError:
+    """What happened, where, and where the weights are from before it."""
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # set by a connector
+    kept = next((c.kept for c in callbacks if isinstance(c, BestWeights)), None)
+    return NonFiniteError(
+        f"{name} is {loss.item()} at epoch {trainer.current_epoch}, step {trainer.global_step}: "
+        + origin
+        + (f"; the best weights so far are in {kept}" if kept else "")
+    )
 
 
 def _origin(module: LightningModule, batches: Iterable[Batch], loader: Any) -> str:
