@@ -68,9 +68,12 @@ def gradient_checks(
 
 def _source(trained: Rehearsal) -> WindowSource:
     """What the model's windows are cut from."""
-    model = trained.model
-    data = model.narrowed(trained.data) if isinstance(model, NeuralModel) else trained.data
-    return data.split("test").source
+    return _neural(trained).narrowed(trained.data).split("test").source
+
+
+def _neural(trained: Rehearsal) -> NeuralModel:
+    assert isinstance(trained.model, NeuralModel)
+    return trained.model
 
 
 def _origins(subject: Subject, fold: Fold) -> Int[np.ndarray, " B"]:
@@ -238,8 +241,7 @@ def _with_later_rows(
 
 
 def _forward(trained: Rehearsal, batch: Batch) -> Float[Tensor, "B H Q"]:
-    model = trained.model
-    assert isinstance(model, NeuralModel)
+    model = _neural(trained)
     return model.loss.decode(model.network(batch).float())
 
 

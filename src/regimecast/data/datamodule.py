@@ -25,7 +25,7 @@ from regimecast.data.loading import BatchLoader, check_loading
 from regimecast.data.market import MarketData
 from regimecast.data.placement import Placement
 from regimecast.data.scaling import FeatureScaler, check_clip
-from regimecast.data.shuffling import InOrder, Order, Shuffle, ShuffledTimes, ShuffledWindows
+from regimecast.data.shuffling import Shuffle, order_of
 from regimecast.data.windows import WindowSource
 from regimecast.labels.base import TargetSeries
 from regimecast.regimes.base import RegimeLabeller
@@ -134,7 +134,7 @@ class FinancialDataModule(LightningDataModule):
         if past and known and static:
             return self
         if self._given is None:
-            self.weight_report  # noqa: B018  # made now, and with it what was fitted: both have it
+            self.split("train")  # now, and with it all that is fitted and drawn, for both
         twin, groups = copy(self), {"past": past, "known": known, "static": static}
         twin.spec, twin._datasets = self.spec.only(**groups), {}
         twin._wider = self, groups
@@ -185,14 +185,9 @@ class FinancialDataModule(LightningDataModule):
         """
         dataset = self.split(name)
         seed = derive_seed(self.seed, self.number, _SHUFFLING)
-        order: Order = InOrder(len(dataset))
-        if shuffle and self.shuffle == "windows":
-            order = ShuffledWindows(len(dataset), seed)
-        elif shuffle:
-            order = ShuffledTimes(dataset.samples.origin, seed)
         return BatchLoader(
             dataset,
-            order,
+            order_of(dataset.samples, self.shuffle if shuffle else None, seed),
             batch_size=self.batch_size,
             num_workers=self._num_workers,
             placement=self.placement,

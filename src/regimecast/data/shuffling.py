@@ -9,8 +9,9 @@ from jaxtyping import Int, Shaped
 from torch import Tensor
 
 from regimecast.core.seeding import derive_seed
+from regimecast.core.types import Samples
 
-__all__ = ["InOrder", "Order", "Shuffle", "ShuffledTimes", "ShuffledWindows"]
+__all__ = ["InOrder", "Order", "Shuffle", "ShuffledTimes", "ShuffledWindows", "order_of"]
 
 Shuffle = Literal["windows", "times"]
 """What is shuffled: single windows, or bar times with the windows of every asset at each."""
@@ -81,6 +82,15 @@ class ShuffledTimes(Order):
         """Times permuted, the positions of each in their own order."""
         place = torch.randperm(self._n_times, generator=_chance(self._seed, epoch))
         return torch.argsort(place[self._time], stable=True)
+
+
+def order_of(samples: Samples, shuffle: Shuffle | None, seed: int) -> Order:
+    """The order that shuffles so much of some samples; None leaves them as they are."""
+    if shuffle is None:
+        return InOrder(len(samples))
+    if shuffle == "windows":
+        return ShuffledWindows(len(samples), seed)
+    return ShuffledTimes(samples.origin, seed)
 
 
 def _chance(seed: int, epoch: int) -> torch.Generator:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
@@ -23,9 +23,7 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import Checkpoint, EarlyStopping, ProgressBar
 from lightning.pytorch.loggers import Logger
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
-from regimecast.core.batch import Batch
 from regimecast.core.forecast import Forecast
 from regimecast.core.seeding import derive_seed
 from regimecast.data.datamodule import FinancialDataModule
@@ -58,8 +56,6 @@ from regimecast.training.step_profile import StepProfile
 from regimecast.training.unprofiled import Unprofiled
 
 __all__ = ["ModelTrainer", "Trainable"]
-
-_Loader: TypeAlias = DataLoader[Batch]
 
 
 @runtime_checkable
@@ -202,8 +198,8 @@ class ModelTrainer:
     def _fit(
         self,
         module: ForecastModule,
-        train: _Loader,
-        validation: _Loader | None,
+        train: BatchLoader,
+        validation: BatchLoader | None,
         *,
         alone: bool,
         resume: Path | None,
@@ -220,7 +216,7 @@ class ModelTrainer:
             profiler = trainer.profiler  # type: ignore[attr-defined]  # set by a connector
             if isinstance(profiler, StepProfile):
                 profiler.watch(module, folder=self.folder)
-            if resume is not None and isinstance(train, BatchLoader):
+            if resume is not None:
                 train.load_state_dict(place_in_epoch(resume, module))
             with freed_memory_kept():
                 trainer.fit(module, train, validation, ckpt_path=resume, weights_only=True)
@@ -285,8 +281,8 @@ def _fit_share(
     trainer: ModelTrainer,
     logged: bool,
     module: ForecastModule,
-    train: _Loader,
-    validation: _Loader | None,
+    train: BatchLoader,
+    validation: BatchLoader | None,
     resume: Path | None,
     tell: Tell,
 ) -> _Trained:
