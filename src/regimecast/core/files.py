@@ -33,7 +33,7 @@ _FULL_TEXTS = (
 
 
 @contextmanager
-def atomic_path(path: Path, *, synced: bool = True) -> Iterator[Path]:
+def atomic_path(path: Path, *, synced: bool = True, replaces: bool = True) -> Iterator[Path]:
     """A temporary path beside `path` to write to; on success it is synced and takes its place.
 
     On any error, a full disk or Ctrl-C included, the temporary file is removed and `path` stays as
@@ -42,6 +42,10 @@ def atomic_path(path: Path, *, synced: bool = True) -> Iterator[Path]:
     Args:
         path: file to write.
         synced: wait for the disk. Without, a power cut may leave an empty file; nothing else does.
+        replaces: whether a file that is there already may give way.
+
+    Raises:
+        FileExistsError: it is there already, perhaps since a moment ago, and may not give way.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
@@ -53,7 +57,10 @@ def atomic_path(path: Path, *, synced: bool = True) -> Iterator[Path]:
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
         temporary.chmod(0o644)
-        temporary.replace(path)
+        if replaces:
+            temporary.replace(path)
+        else:
+            path.hardlink_to(temporary)
     except OSError as error:
         if error.errno is not None and error.filename is None:  # a failed write does not say where
             error.filename = str(path)

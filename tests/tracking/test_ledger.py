@@ -1,0 +1,111 @@
+import logging
+import multiprocessing
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from regimecast.core.errors import DataError
+from regimecast.tracking.ledger import Ledger, Trial
+
+
+def trial(name: str = "a", **changes) -> Trial:
+    returns = np.random.default_rng(len(name)).normal(size=20) / 100
+    days = np.datetime64("2020-01-01", "ns") + np.arange(20) * np.timedelta64(1, "D")
+    base = Trial(
+        trial=name,
+        status="finished",
+        study="zoo",
+        job="000_model=lstm",
+        config={"model": {"name": "lstm"}, "seed": 0},
+        data="f" * 64,
+        commit=None,
+        split="holdout",
+        metrics={"sharpe": 1.25, "nothing": None},
+        bars_per_year=252.0,
+        time=days,
+        returns=returns,
+    )
+    return replace(base, **changes)
+
+
+def nothing(name: str = "failed", **changes) -> Trial:
+    none = {"time": np.empty(0, "datetime64[ns]"), "returns": np.empty(0), "metrics": {}}
+    return trial(name, status="failed", bars_per_year=float("nan"), **none, **changes)
+
+
+def test_what_was_written_is_read(tmp_path):
+    ledger = Ledger(tmp_path / "ledger")
+    assert ledger.verify() == []
+    assert len(ledger.table()) == 0
+    first, second = trial("a"), nothing()
+    for one in (first, second):
+        ledger.append(one)
+    found = ledger.trials("f" * 64)
+    assert [one.trial for one in found] == ["a", "failed"]
+    for one, other in zip(found, (first, second), strict=True):
+        assert np.array_equal(one.returns, other.returns)
+        assert np.array_equal(one.time, other.time)
+        assert one.config == other.config
+        assert one.metrics == other.metrics
+        assert (one.status, one.commit, one.split) == (other.status, other.commit, other.split)
+    assert ledger.verify() == []
+    assert sorted(path.name for path in ledger.folder.iterdir()) == ["a.parquet", "failed.parquet"]
+    assert ledger.table("status = ?", ["failed"])["trial"].tolist() == ["failed"]
+    assert ledger.trials("another") == []
+
+
+def test_a_record_is_never_written_twice(tmp_path):
+    ledger = Ledger(tmp_path)
+    path = ledger.append(trial())
+    content = path.read_bytes()
+    with pytest.raises(DataError, match="'a' is recorded already"):
+        ledger.append(trial(status="failed"))
+    assert path.read_bytes() == content
+    assert [p.name for p in tmp_path.iterdir()] == ["a.parquet"]
+
+
+def test_what_is_wrong_is_named_and_hides_nothing(tmp_path, caplog):
+    ledger = Ledger(tmp_path)
+    for name in ("good", "changed", "short", "junk"):
+        ledger.append(trial(name))
+    row = pq.read_table(tmp_path / "changed.parquet")
+    better = row.set_column(row.schema.get_field_index("status"), "status", [["pruned"]])
+    pq.write_table(better, tmp_path / "changed.parquet")
+    whole = (tmp_path / "short.parquet").read_bytes()
+    (tmp_path / "short.parquet").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "junk.parquet").write_bytes(b"not a table")
+    (tmp_path / "copy.parquet").write_bytes((tmp_path / "good.parquet").read_bytes())
+
+    problems = {finding.file: finding.problem for finding in ledger.verify()}
+    assert problems.keys() == {"changed.parquet", "short.parquet", "junk.parquet", "copy.parquet"}
+    assert "checksum" in problems["changed.parquet"]
+    assert problems["short.parquet"].startswith("damaged")
+    assert problems["junk.parquet"].startswith("damaged")
+    assert problems["copy.parquet"] == "a copy: it records trial 'good'"
+
+    with caplog.at_level(logging.WARNING, logger="regimecast"):
+        assert "good" in ledger.table()["trial"].tolist()
+    assert sum("is left out" in message for message in caplog.messages) == 2
+
+
+def test_a_condition_that_is_none(tmp_path):
+    ledger = Ledger(tmp_path)
+    ledger.append(trial())
+    with pytest.raises(DataError, match="where='wrong = 1'"):
+        ledger.table("wrong = 1")
+
+
+def write(folder: Path, worker: int) -> None:
+    for number in range(10):
+        Ledger(folder).append(trial(f"{worker}-{number}"))
+
+
+def test_many_processes_append_at_once(tmp_path):
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        pool.map(partial(write, tmp_path), range(2))
+    assert len(Ledger(tmp_path).table()) == 20
+    assert Ledger(tmp_path).verify() == []
