@@ -201,7 +201,7 @@ def _row(table: pa.Table) -> dict[str, Any]:
     if len(table) != 1:
         raise ValueError(f"it holds {len(table)} rows, not one")
     plain = {name: table[name][0].as_py() for name in _SCHEMA.names if name not in _SERIES}
-    return plain | {name: table[name][0].values.to_numpy() for name in _SERIES}
+    return plain | {name: table[name][0].values.to_numpy() for name in _SERIES}  # noqa: PD011  # Arrow's
 
 
 def _checksum(row: Mapping[str, Any]) -> str:
@@ -213,7 +213,7 @@ def _checksum(row: Mapping[str, Any]) -> str:
     return hash_json([plain, series])
 
 
-def _trial(row: Mapping[str, Any]) -> Trial:
+def _trial(row: Mapping[Any, Any]) -> Trial:
     given = {field.name: row[field.name] for field in fields(Trial)}
     read = {name: json.loads(row[name]) for name in ("config", "metrics")}
     commit = row["commit"] if isinstance(row["commit"], str) else None  # missing is NaN in a table
