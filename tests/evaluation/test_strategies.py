@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -86,7 +88,7 @@ def test_a_strategy_that_does_not_fit_names_one_that_does():
     band = create(
         "quantile_band", lower=0.1, upper=0.9, margin_bps=0.0, allow_short=True, step=None
     )
-    match = "cannot act on probabilities.*: class_probability, sign, volatility_target"
+    match = "cannot act on probabilities.*: class_probability, coin, sign, volatility_target"
     with pytest.raises(SpecError, match=match):
         band.positions(classes, PANEL, **ONE_BAR)
 
@@ -232,3 +234,33 @@ def test_benchmarks():
     found = naive(rows, panel, bars=3)
     assert not found[:3].any()
     assert np.array_equal(found[3:], np.sign(close[3:] - close[:-3]))
+
+
+def coins(seeds, panel, hold=1):
+    forecast = quantiles(np.zeros((panel.n_rows, 1, 3)), origin=panel.time)
+    forecast = replace(forecast, asset=panel.asset_of_row, assets=panel.assets)
+    toss = (create("coin", seed=seed, hold=hold, step=None) for seed in seeds)
+    return np.stack([coin.positions(forecast, panel, **ONE_BAR) for coin in toss]), forecast
+
+
+def test_coins_are_fair_and_independent_of_one_another():
+    panel = random_panel(1, [500, 500])
+    tosses, _ = coins(range(100), panel)
+    assert set(np.unique(tosses)) == {-1.0, 1.0}
+    n = tosses.size
+    assert abs(tosses.mean()) < 4 / np.sqrt(n)
+    assert abs((tosses[:, 1:] * tosses[:, :-1]).mean()) < 4 / np.sqrt(n)  # bars
+    assert abs((tosses[1:] * tosses[:-1]).mean()) < 4 / np.sqrt(n)  # seeds
+    assert abs((tosses[:, :500] * tosses[:, 500:]).mean()) < 4 / np.sqrt(n / 2)  # assets
+
+
+def test_a_toss_is_held_and_does_not_depend_on_which_bars_are_forecast():
+    panel = random_panel(1, [60, 45])
+    (tosses,), forecast = coins([3], panel, hold=5)
+    assert (tosses[:60].reshape(12, 5) == tosses[:60:5, None]).all()
+    some = np.arange(7, 90, 4)
+    coin = create("coin", seed=3, hold=5, step=None)
+    alone = coin.positions(forecast.take(some), panel, **ONE_BAR)
+    assert (alone == tosses[some]).all()
+    with pytest.raises(ConfigError, match=r"strategy\.hold=0"):
+        create("coin", seed=0, hold=0, step=None)

@@ -229,3 +229,13 @@ def test_calendar_features_are_bounded_and_each_time_is_on_its_own(name, calenda
 def test_wrong_settings_name_key_value_and_what_is_allowed(name, key, value, message):
     with pytest.raises(ConfigError, match=message):
         FeatureRegistry.create(name, **{**packaged(name), key: value})
+
+
+def test_columns_are_the_source_s_own_as_known():
+    panel = with_vix(sp500_panel(30))
+    late = replace(panel, columns=(*panel.columns[:-1], replace(panel.columns[-1], lag=1)))
+    values = pipeline("columns").compute(late).values[:, 0]
+    np.testing.assert_array_equal(values[1:], panel.actual("vix")[:-1].astype(np.float32))
+    for names in ([], ["vix", "vix"], ["close"]):
+        with pytest.raises(ConfigError, match=r"features\.columns\.names="):
+            FeatureRegistry.create("columns", names=names)
