@@ -5,12 +5,11 @@ a display annualises. Kurtosis is the full fourth moment, 3 for a normal distrib
 """
 
 import math
+from statistics import NormalDist
 
 import numpy as np
 from jaxtyping import Float
-from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.spatial.distance import squareform
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from regimecast.core.errors import SpecError
 
@@ -22,6 +21,11 @@ __all__ = [
     "minimum_track_record_length",
     "probabilistic_sharpe_ratio",
 ]
+
+_NORMAL = NormalDist()
+"""Of the standard library: scipy.stats takes half a second to import."""
+_ROUNDING = 1e-9
+"""Share by which computed moments may miss what they have to be: two values alone are at the edge."""
 
 
 def probabilistic_sharpe_ratio(
@@ -51,7 +55,7 @@ def probabilistic_sharpe_ratio(
     if n_observations < 2:
         raise SpecError(f"n_observations={n_observations}; allowed: 2 or more")
     spread = math.sqrt(_variance(sharpe, skew, kurtosis) / (n_observations - 1))
-    return float(norm.cdf((sharpe - benchmark) / spread))
+    return float(ndtr((sharpe - benchmark) / spread))
 
 
 def expected_maximum_sharpe(*, n_trials: int, trial_sharpe_variance: float) -> float:
@@ -121,7 +125,7 @@ def minimum_track_record_length(
         raise SpecError(f"confidence={confidence}; allowed: above 0 and below 1")
     if sharpe <= benchmark:
         return math.inf
-    needed = float(norm.ppf(confidence)) / (sharpe - benchmark)
+    needed = float(ndtri(confidence)) / (sharpe - benchmark)
     return 1 + _variance(sharpe, skew, kurtosis) * needed**2
 
 
@@ -150,8 +154,8 @@ def effective_number_of_trials(
 ) -> int:
     """How many of the trials are different: clusters of those whose returns move together.
 
-    Trials are joined by average linkage while their mean correlation is at least `correlation`.
-    A hundred settings of one idea then count once, and unrelated ones count each; the number of
+    Trials are joined by average linkage while their mean correlation is at least `correlation`, see
+    `clusters`. A hundred settings of one idea then count once, and unrelated ones count each; the number of
     clusters by best silhouette, which is often used, is arbitrary where nothing is correlated.
     Trials that never trade have no correlation; all of them are one.
 
@@ -162,28 +166,13 @@ def effective_number_of_trials(
     Raises:
         SpecError: no trial, fewer than two times, or returns that are not finite.
     """
-    n = returns.shape[1]
-    if n < 1 or len(returns) < 2:
+    if returns.shape[1] < 1 or len(returns) < 2:
         raise SpecError(
             f"returns of shape {returns.shape}; allowed: 2 or more times, 1 or more trials"
         )
     if not np.isfinite(returns).all():
         raise SpecError("returns hold NaN or infinity; leave out the trials that did not finish")
-    if not -1 < correlation <= 1:
-        raise SpecError(f"correlation={correlation}; allowed: above -1 and at most 1")
-    centred = returns - returns.mean(axis=0)
-    length = np.sqrt((centred**2).sum(axis=0))
-    idle = length <= np.finfo(np.float64).eps * np.abs(returns).max(axis=0) * len(returns)
-    moving = centred[:, ~idle] / length[~idle]
-    clusters = int(idle.any())
-    if moving.shape[1] < 2:
-        return clusters + moving.shape[1]
-    apart = np.clip(1 - moving.T @ moving, 0, 2)
-    np.fill_diagonal(apart, 0)
-    tree = linkage(squareform(apart, checks=False), method="average")
-    # Rounding must not part trials that are the same.
-    cut = fcluster(tree, t=1 - correlation + 1e-9, criterion="distance")
-    return clusters + int(cut.max())
+    return int(clusters(returns, correlation=correlation).max()) + 1
 
 
 def _expected_maximum(n: int) -> float:
@@ -191,14 +180,14 @@ def _expected_maximum(n: int) -> float:
     if n == 1:
         return 0.0
     return float(
-        (1 - np.euler_gamma) * norm.ppf(1 - 1 / n) + np.euler_gamma * norm.ppf(1 - 1 / (n * math.e))
+        (1 - np.euler_gamma) * ndtri(1 - 1 / n) + np.euler_gamma * ndtri(1 - 1 / (n * math.e))
     )
 
 
 def _variance(sharpe: float, skew: float, kurtosis: float) -> float:
     """Variance of a measured Sharpe ratio, times the observations less one (Mertens 2002)."""
     variance = 1 - skew * sharpe + (kurtosis - 1) / 4 * sharpe**2
-    if kurtosis < 1 + skew**2 or variance <= 0:
+    if kurtosis < (1 + skew**2) * (1 - _ROUNDING) or variance <= 0:
         raise SpecError(
             f"skew={skew} and kurtosis={kurtosis} are of no returns: kurtosis is the full fourth "
             "moment (3 for a normal distribution) and at least 1 + skew²"
