@@ -11,7 +11,7 @@ from regimecast.core.config import split_name
 from regimecast.core.errors import ConfigError, RegimecastError, SpecError
 from regimecast.core.parts import check_keys, component, settings
 from regimecast.core.seeding import derive_seed
-from regimecast.core.types import DataSpec
+from regimecast.core.types import DataSpec, Samples
 from regimecast.core.values import fitting
 from regimecast.data.cleaning import CleaningSettings
 from regimecast.data.datamodule import FinancialDataModule
@@ -22,6 +22,7 @@ from regimecast.data.placement import Placement, Store
 from regimecast.data.scaling import check_clip
 from regimecast.data.shuffling import Shuffle
 from regimecast.data.sources.base import Source, SourceRegistry
+from regimecast.evaluation.conformal.base import Conformal, ConformalRegistry
 from regimecast.evaluation.costs import CostModel
 from regimecast.evaluation.gate import Gate
 from regimecast.evaluation.strategies.base import Strategy, StrategyRegistry
@@ -38,6 +39,7 @@ from regimecast.models.base import BaseTimeSeriesModel, ModelRegistry
 from regimecast.models.neural import NeuralModel
 from regimecast.regimes.base import RegimeLabeller, RegimeRegistry
 from regimecast.splits.base import Fold, SplitRegistry, Splitter
+from regimecast.splits.purging import PurgeRule
 from regimecast.tracking.base import Tracker, TrackerRegistry
 from regimecast.training.compiling import check_compile
 from regimecast.training.seeding import seeded
@@ -48,9 +50,10 @@ from regimecast.weighting.base import Sampling, SamplingRegistry, Weighting, Wei
 __all__ = ["TOP_LEVEL", "Assembly"]
 
 TOP_LEVEL: tuple[str, ...] = (
-    "callbacks", "cleaning", "compile", "cost", "data", "feature_cache", "features", "gate", "loss",
-    "missing_features", "model", "optimizer", "regime", "runs", "sampling", "scheduler", "seed",
-    "split", "strategy", "study", "target", "threads", "tracker", "trainer", "weighting", "window",
+    "callbacks", "cleaning", "compile", "conformal", "cost", "data", "feature_cache", "features",
+    "gate", "ledger", "loss", "missing_features", "model", "optimizer", "regime", "runs",
+    "sampling", "scheduler", "seed", "split", "strategy", "study", "target", "threads", "tracker",
+    "trainer", "weighting", "window",
 )  # fmt: skip
 """Every key that a config may have at the top; anything else is an error."""
 
@@ -84,6 +87,7 @@ class Assembly:
     weightings: Sequence[Weighting]
     sampling: Sampling
     splitter: Splitter
+    conformal: Conformal
     tracker: Tracker
     strategy: Strategy
     cost: CostModel
@@ -135,6 +139,7 @@ class Assembly:
             ],
             sampling=component(SamplingRegistry, "sampling", config),
             splitter=splitter,
+            conformal=component(ConformalRegistry, "conformal", config),
             tracker=component(TrackerRegistry, "tracker", config),
             strategy=component(StrategyRegistry, "strategy", config),
             cost=settings(CostModel, "cost", config),
@@ -183,8 +188,11 @@ class Assembly:
             if isinstance(model, NeuralModel):
                 with seeded(self.seed):
                     model.build_network()
+            self.conformal.check(model.loss.kind, model.loss.levels, spec.horizon)
             if self.trading is not None:
-                self.trading.check(model.loss.kind, model.loss.levels, spec.horizon)
+                self.trading.check(
+                    model.loss.kind, self.conformal.levels(model.loss.levels), spec.horizon
+                )
         except SpecError as error:
             raise ConfigError(str(error)) from error
         except RegimecastError:
@@ -216,6 +224,17 @@ class Assembly:
             asset_identity=window["asset_identity"],
             store=Store(window["placement"], window["mapped_folder"]),
         )
+
+    def folds(self, samples: Samples) -> list[Fold]:
+        """Folds of the splitter, with a part for calibration where intervals are calibrated.
+
+        Raises:
+            DataError: a part would be empty or too small.
+        """
+        split = self.config["split"]
+        rule = PurgeRule.parse(split.get("purge", "auto"), split.get("embargo", 0))
+        folds = self.splitter.split(samples)
+        return [self.conformal.divide(fold, samples, rule) for fold in folds]
 
     def modules(self, market: MarketData, folds: Sequence[Fold]) -> Iterator[FinancialDataModule]:
         """One data module per fold."""

@@ -10,9 +10,11 @@ import typer
 from regimecast.commands.audit import audit
 from regimecast.commands.barriers import barriers
 from regimecast.commands.bench import bench
+from regimecast.commands.compare import compare
 from regimecast.commands.evaluate import evaluate
 from regimecast.commands.features import features
 from regimecast.commands.leaderboard import leaderboard
+from regimecast.commands.ledger import ledger
 from regimecast.commands.models import models
 from regimecast.commands.pipeline import pipeline
 from regimecast.commands.report import report
@@ -83,6 +85,8 @@ for _command, _example, _settings in (
     (train, "train -m model=nhits,tft,lightgbm weighting=uniform,regime", _HYDRAS),
     (evaluate, "evaluate runs/demo/000_model=nhits cost=retail", None),
     (leaderboard, "leaderboard runs/demo --sort sharpe", None),
+    (ledger, "ledger --status failed", None),
+    (compare, "compare runs/demo --metric crps", None),
     (report, "report runs/demo", None),
     (models, "models", None),
     (features, "features --set full", None),

@@ -14,21 +14,28 @@ from omegaconf import OmegaConf
 from regimecast.assembly import Assembly
 from regimecast.core.compose import composed
 from regimecast.core.config import study_folder
-from regimecast.core.files import out_of_space, write_text
+from regimecast.core.errors import ConfigError
+from regimecast.core.files import check_writable_folder, out_of_space, write_text
 from regimecast.core.hashing import hash_json
+from regimecast.core.values import fitting
+from regimecast.evaluation.run_parts import part_names
 from regimecast.job import Job, RunResult
 from regimecast.report.html import write_run_report
 from regimecast.tracking.base import INTERRUPTED, Tracker
 from regimecast.tracking.folder import RunFolder
+from regimecast.tracking.ledger import Ledger
 from regimecast.tracking.manifest import code_version, environment
+from regimecast.tracking.open_trial import OpenTrial, record_ended
 from regimecast.training.threads import threads_set
 
 __all__ = ["RunResult", "compose", "execute", "run"]
 
 _log = logging.getLogger(__name__)
 
-_NOT_IN_NAME = ("runs=", "study=", "tracker=", "tracker.", "hydra/", "hydra.")
+_NOT_IN_NAME = ("runs=", "ledger=", "study=", "tracker=", "tracker.", "hydra/", "hydra.")
 """Overrides that say where a run is kept, not what it is."""
+_WHERE_KEPT = frozenset({"runs", "ledger", "study", "tracker"})
+"""Keys of the config that say so."""
 
 
 def compose(*overrides: str) -> dict[str, Any]:
@@ -53,7 +60,7 @@ def execute(
     number: int | None = None,
     distinct: Sequence[str] | None = None,
 ) -> RunResult:
-    """One run of a resolved config.
+    """One run of a resolved config, which the ledger counts as a trial however it ends.
 
     Args:
         config: plain values with the keys of ``conf/train.yaml``.
@@ -69,14 +76,25 @@ def execute(
     # What is wrong with a single run's config is said before it leaves a folder behind. A job of a
     # sweep leaves one in any case, so that the leaderboard lists it.
     parts = Assembly.from_config(config) if number is None else None
+    ledger = _ledger(config)
+    record_ended(ledger)
     study = study_folder(config)
     run_folder = RunFolder(study, job_name(overrides if distinct is None else distinct, number))
+    trial = OpenTrial(
+        ledger,
+        run=run_folder.path,
+        config=_deciding(config),
+        study=str(config["study"]),
+        split="".join(part_names("split", {}, config)),
+    )
     try:
-        return _execute(config, overrides, parts, run_folder)
+        return _execute(config, overrides, parts, run_folder, trial)
     except BaseException as error:
         if not out_of_space(error):
             _report_of_failure(run_folder.path)
         raise
+    finally:
+        trial.close()
 
 
 def _execute(
@@ -84,6 +102,7 @@ def _execute(
     overrides: Sequence[str],
     parts: Assembly | None,
     run_folder: RunFolder,
+    trial: OpenTrial,
 ) -> RunResult:
     with run_folder as folder, threads_set(config.get("threads")):
         job = folder.path.name
@@ -91,8 +110,9 @@ def _execute(
         folder.update(
             job=job,
             study=str(config["study"]),
+            trial=trial.begin(),
             overrides=list(overrides),
-            config_sha256=_config_hash(config),
+            config_sha256=hash_json(_deciding(config)),
             seed=config["seed"],
             code=code_version(),
             environment=environment(),
@@ -100,7 +120,7 @@ def _execute(
         parts = parts or Assembly.from_config(config)
         parts.tracker.start(study=str(config["study"]), job=job, config=config, folder=folder.path)
         try:
-            result = Job(parts, folder, job, overrides).run()
+            result = Job(parts, folder, job, overrides, trial).run()
         except BaseException as error:
             _abandon(parts.tracker, error)
             raise
@@ -134,7 +154,19 @@ def _abandon(tracker: Tracker, cause: BaseException) -> None:
             _log.warning("tracker %s could not be closed: %s", tracker.name, error)
 
 
-def _config_hash(config: Mapping[str, Any]) -> str:
-    """Hash of what decides the result: where it is written and how it is tracked do not."""
-    kept = {k: v for k, v in config.items() if k not in {"runs", "study", "tracker"}}
-    return hash_json(kept)
+def _ledger(config: Mapping[str, Any]) -> Ledger:
+    """Where the run is counted.
+
+    Raises:
+        ConfigError: nothing can be written there.
+    """
+    folder = fitting("ledger", config["ledger"], str)
+    if not folder:
+        raise ConfigError("ledger='' must name a folder: every run is counted as a trial")
+    check_writable_folder(Path(folder), "ledger")
+    return Ledger(Path(folder))
+
+
+def _deciding(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides the result: where it is written and how it is tracked do not."""
+    return {key: value for key, value in config.items() if key not in _WHERE_KEPT}

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,12 @@ from regimecast.assembly import Assembly
 from regimecast.core.files import atomic_path, write_json
 from regimecast.core.forecast import Forecast, Outcomes
 from regimecast.core.hashing import hash_array, hash_file
+from regimecast.core.seeding import derive_seed
 from regimecast.data.cleaning import clean
 from regimecast.data.datamodule import FinancialDataModule
 from regimecast.data.market import MarketData
+from regimecast.evaluation.conformal.base import Calibrated, Forecaster, Member
+from regimecast.evaluation.conformal.coverage import coverage_section
 from regimecast.evaluation.judge import Judgement, judge
 from regimecast.evaluation.predictions import write_predictions
 from regimecast.models.base import FitReport
@@ -25,6 +28,8 @@ from regimecast.splits.base import Fold
 from regimecast.splits.preflight import preflight, preflight_table
 from regimecast.tracking.folder import RunFolder
 from regimecast.tracking.lightning import TrackerLogger
+from regimecast.tracking.open_trial import OpenTrial
+from regimecast.training.trainer import ModelTrainer
 
 __all__ = ["Job", "RunResult"]
 
@@ -74,33 +79,40 @@ class Job:
         folder: where files go.
         name: the job's name.
         overrides: what the user changed.
+        trial: where the job is counted.
     """
 
     def __init__(
-        self, parts: Assembly, folder: RunFolder, name: str, overrides: Sequence[str]
+        self,
+        parts: Assembly,
+        folder: RunFolder,
+        name: str,
+        overrides: Sequence[str],
+        trial: OpenTrial,
     ) -> None:
         self.parts = parts
         self.folder = folder
         self.name = name
         self.overrides = list(overrides)
+        self.trial = trial
         self.started = time.perf_counter()
 
     def run(self) -> RunResult:
         """The finished run."""
         market = self._market()
         samples = market.samples(complete=True)
-        folds = self.parts.splitter.split(samples)
+        folds = self.parts.folds(samples)
         rows = preflight(folds, samples)
         self.folder.update(preflight=[_plain_row(row) for row in rows])
         _log.info("windows of each part, known before training:\n%s", preflight_table(rows))
-        forecasts, outcomes, reports = [], [], []
+        calibrated, outcomes, reports = [], [], []
         for data in self.parts.modules(market, folds):
-            forecast, report = self._fold(data)
-            forecasts.append(forecast)
+            said, report = self._fold(data)
+            calibrated.append(said)
             outcomes.append(data.outcomes("test"))
             reports.append(_fold_row(data, report))
         _log.info("features: %s", self.parts.feature_cache.statistics())
-        return self._judge(market, forecasts, outcomes, reports)
+        return self._judge(market, calibrated, outcomes, reports)
 
     def _market(self) -> MarketData:
         raw = self.parts.source.load()
@@ -135,14 +147,16 @@ class Job:
             data={
                 "origin": raw.origin,
                 "hashes": market.hashes,
+                "fingerprint": bars.price_hash,
                 "feature_cache": self.parts.feature_cache.statistics().to_json(),
                 "cleaning": report.to_json(),
                 "spec": spec.to_json(),
             }
         )
+        self.trial.judged_on(bars.price_hash, bars.bars_per_year)
         return market
 
-    def _fold(self, data: FinancialDataModule) -> tuple[Forecast, FitReport]:
+    def _fold(self, data: FinancialDataModule) -> tuple[Calibrated, FitReport]:
         """A fresh model, trained on the fold, saved, and its forecast of the test part."""
         logger = TrackerLogger(self.parts.tracker, fold=data.number)
         folder = self.folder.path / "checkpoints" / f"fold={data.number}"
@@ -171,21 +185,37 @@ class Job:
                 if share.emphasis is not None
             ),
         )
-        return trainer.evaluate(model, data, "test"), report
+        members = self._members(trainer, folder)
+        calibrated = self.parts.conformal.calibrate(data, model.predict, members)
+        if calibrated.state:
+            write_json(folder / "conformal.json", calibrated.state)
+        return calibrated, report
+
+    def _members(self, trainer: ModelTrainer, folder: Path) -> Member:
+        """Trains and saves further models of a fold, where calibration needs an ensemble."""
+
+        def trained(number: int, data: FinancialDataModule) -> Forecaster:
+            into, seed = folder / f"member={number}", derive_seed(trainer.seed, 1 + number)
+            model = self.parts.model(data)
+            replace(trainer, seed=seed, logger=None, folder=into).train(model, data)
+            model.save(into)
+            return model.predict
+
+        return trained
 
     def _judge(
         self,
         market: MarketData,
-        forecasts: list[Forecast],
+        calibrated: list[Calibrated],
         outcomes: list[Outcomes],
         reports: list[dict[str, Any]],
     ) -> RunResult:
         parts = self.parts
-        forecast = Forecast.concatenate(forecasts)
+        forecast = Forecast.concatenate([part.forecast for part in calibrated])
         happened = Outcomes.concatenate(outcomes)
         path = self.folder.path
         # Before they are judged: hours of training are not lost to a judgement that fails.
-        fold = np.repeat(np.arange(len(forecasts)), [len(part) for part in forecasts])
+        fold = np.repeat(np.arange(len(calibrated)), [len(part.forecast) for part in calibrated])
         write_predictions(path / "predictions.parquet", forecast, happened, fold)
         judgement: Judgement = judge(
             forecast,
@@ -194,6 +224,7 @@ class Job:
             strategy=parts.trading,
             cost=parts.cost,
             gate=parts.gate,
+            seed=parts.seed,
         )
         if judgement.returns is None:
             _log.info("no backtest: target=%s does not say which way to trade", market.spec.target)
@@ -212,6 +243,7 @@ class Job:
             "seed": parts.seed,
             "task": str(market.spec.task),
             **judgement.metrics,
+            **coverage_section(parts.conformal, calibrated, happened),
             "folds": reports,
             "seconds": time.perf_counter() - self.started,
         }
@@ -227,7 +259,7 @@ class Job:
             }
         )
         self.folder.update(status="finished")  # the report shows it
-        parts.tracker.log_metrics(_numbers(judgement.metrics))
+        parts.tracker.log_metrics(_numbers({**judgement.metrics, "intervals": {}}))
         report = write_run_report(path)
         parts.tracker.log_files([path / "config.yaml", path / "metrics.json", report])
         return RunResult(path, metrics, forecast, happened, judgement.returns)
@@ -239,6 +271,7 @@ def _fold_row(data: FinancialDataModule, report: FitReport) -> dict[str, Any]:
         "fold": data.number,
         "train": len(data.split("train")),
         "validation": len(fold.validation),
+        **({} if fold.calibration is None else {"calibration": len(fold.calibration)}),
         "test": len(fold.test),
         "purged": fold.purged,
         "purged_validation": fold.purged_validation,

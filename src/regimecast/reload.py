@@ -21,6 +21,8 @@ from regimecast.core.hashing import hash_file
 from regimecast.core.hydra_errors import hydra_explained
 from regimecast.data.cleaning import clean
 from regimecast.data.datamodule import FinancialDataModule
+from regimecast.evaluation.conformal.base import Forecaster, Member
+from regimecast.evaluation.conformal.coverage import coverage_section
 from regimecast.evaluation.judge import judge
 from regimecast.evaluation.predictions import read_predictions
 from regimecast.experiment import compose
@@ -31,7 +33,7 @@ __all__ = ["Evaluation", "evaluate_run"]
 
 _JUDGEMENT = ("strategy", "cost", "gate", "data")
 """Groups that a second judgement reads anew: all others are in the saved models or their folds."""
-_LATER = ("compile", "feature_cache", "threads", "window.shuffle")
+_LATER = ("compile", "conformal", "feature_cache", "ledger", "threads", "window.shuffle")
 """Keys that stored configs of older runs lack."""
 _log = logging.getLogger(__name__)
 
@@ -86,25 +88,41 @@ def evaluate_run(folder: Path, overrides: Sequence[str] = ()) -> Evaluation:
     parts = Assembly.from_config(_stored_config(folder, overrides), trains=False)
     bars, _ = clean(parts.source.load(), settings=parts.cleaning)
     market = parts.market(bars)
-    folds = parts.splitter.split(market.samples(complete=True))
-    forecasts, outcomes = [], []
+    folds = parts.folds(market.samples(complete=True))
+    calibrated, outcomes = [], []
     for data in parts.modules(market, folds):
         checkpoint = folder / "checkpoints" / f"fold={data.number}"
         model = load_model(checkpoint, spec=data.spec)
         _check_same_data(data, checkpoint)
-        forecasts.append(model.predict(data, "test"))
+        calibrated.append(parts.conformal.calibrate(data, model.predict, _members(checkpoint)))
         outcomes.append(data.outcomes("test"))
-    forecast, happened = Forecast.concatenate(forecasts), Outcomes.concatenate(outcomes)
+    forecast = Forecast.concatenate([part.forecast for part in calibrated])
+    happened = Outcomes.concatenate(outcomes)
     judgement = judge(
-        forecast, happened, bars, strategy=parts.trading, cost=parts.cost, gate=parts.gate
+        forecast,
+        happened,
+        bars,
+        strategy=parts.trading,
+        cost=parts.cost,
+        gate=parts.gate,
+        seed=parts.seed,
     )
     return Evaluation(
-        judgement.metrics,
+        {**judgement.metrics, **coverage_section(parts.conformal, calibrated, happened)},
         forecast,
         happened,
         identical=np.array_equal(stored.values, forecast.values, equal_nan=True),
         changed_data=tuple(k for k, v in market.hashes.items() if data_hashes.get(k) != v),
     )
+
+
+def _members(checkpoint: Path) -> Member:
+    """Reads the further models of a fold that calibration trained."""
+
+    def read(number: int, data: FinancialDataModule) -> Forecaster:
+        return load_model(checkpoint / f"member={number}", spec=data.spec).predict
+
+    return read
 
 
 def _stored_config(folder: Path, overrides: Sequence[str]) -> dict[str, Any]:

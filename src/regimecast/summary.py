@@ -13,11 +13,15 @@ from rich.text import Text
 from regimecast.core.errors import ConfigError, DataError, RegimecastError
 from regimecast.core.terminal import console
 from regimecast.core.types import Task
+from regimecast.evaluation.comparable import read_config
 from regimecast.evaluation.leaderboard import Leaderboard
+from regimecast.evaluation.selection import Luck, Selection, select
 from regimecast.evaluation.table_width import fitting, too_wide
-from regimecast.report.html import write_multirun_report, write_run_report
+from regimecast.tracking.folder import run_folders
+from regimecast.tracking.study_table import track_table
 
 __all__ = [
+    "TOP",
     "show_features",
     "show_leaderboard",
     "show_metrics",
@@ -26,6 +30,9 @@ __all__ = [
     "show_study",
     "write_report",
 ]
+
+TOP = 50
+"""Runs of each kind that a leaderboard shows where nobody says how many."""
 
 _TRADING = (
     "sharpe", "sortino", "annual_return", "annual_volatility", "max_drawdown", "turnover",
@@ -43,8 +50,11 @@ _TITLES = {"n": "steps", "naive": "naive rule", "directional_accuracy": "directi
 
 
 def show_run(folder: Path, metrics: Mapping[str, Any]) -> None:
-    """Metrics of a finished run and where its report is."""
+    """Metrics of a finished run, how much of them may be luck, and where its report is."""
     show_metrics(metrics)
+    for chosen in select({folder.name: folder}):
+        for luck in chosen.runs.values():
+            console().print(_worth(chosen, luck), highlight=False)
     console().print(f"report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
 
 
@@ -60,6 +70,10 @@ def show_metrics(metrics: Mapping[str, Any]) -> None:
     console().print(table)
     if any(value for key, value in forecast.items() if "/regime=" in key and key.endswith("/n")):
         console().print(_regimes(forecast, console().width))
+    if "conformal" in metrics:
+        from regimecast.evaluation.conformal.coverage import coverage_table  # imports torch
+
+        console().print(coverage_table(metrics["conformal"]))
     trading = metrics["trading"]
     if not trading:
         console().print("no backtest: the target does not say which way to trade")
@@ -76,23 +90,49 @@ def show_metrics(metrics: Mapping[str, Any]) -> None:
         console().print(f"gate {gate['profile']}: {'passed' if gate['passed'] else 'not passed'}")
 
 
+def _worth(chosen: Selection, luck: Luck) -> str:
+    """A run's Sharpe ratio among all trials on the same prices."""
+    if luck.note:
+        return f"{chosen.sentence()}; {luck.note}"
+    return (
+        f"{chosen.sentence()}: the best of these shows a Sharpe ratio of "
+        f"{chosen.expected_maximum:.2f} by luck alone; probability that this run's is above that "
+        f"(dsr): {luck.dsr:.1%}, above 0 (psr): {luck.psr:.1%}"
+    )
+
+
 def show_study(folder: Path) -> None:
     """Leaderboard and report of a study's runs."""
+    from regimecast.report.html import write_multirun_report  # a leaderboard opens without
+
     try:
         board = Leaderboard.read(folder)
     except DataError:
         return  # no job came as far as a run folder; the errors are shown by the caller
     _show(board)
+    configs = (read_config(run) for run in run_folders(folder))
+    track_table("leaderboard", board.frame, folder=folder, configs=configs)
     report = write_multirun_report(folder)
     console().print(f"report: {report}", soft_wrap=True, highlight=False)
 
 
-def show_leaderboard(folder: Path, *, sort: str | None, output: Path | None) -> None:
-    """Leaderboard of the runs below a folder, also written to a file where wanted."""
-    board = Leaderboard.read(folder)
+def show_leaderboard(
+    folder: Path, *, sort: str | None, top: int, ledger: Path | None, output: Path | None
+) -> None:
+    """Leaderboard of the runs below a folder, also written to a file where wanted.
+
+    Raises:
+        ConfigError: no run is to be shown, or there is no such metric.
+        DataError: there are no runs, or no ledger where it was said to be.
+    """
+    if top < 1:
+        raise ConfigError(f"--top {top}; allowed: 1 or more")
+    if ledger is not None and not ledger.is_dir():
+        raise DataError(f"--ledger {ledger} is not a folder")
+    board = Leaderboard.read(folder, ledger=ledger)
     if sort is not None:
         board = board.sort(sort)
-    _show(board)
+    _show(board, top=top)
     if output is not None:
         board.write(output)
 
@@ -103,6 +143,8 @@ def write_report(folder: Path) -> Path:
     Raises:
         DataError: neither.
     """
+    from regimecast.report.html import write_multirun_report, write_run_report  # as above
+
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder")
     if (folder / "manifest.json").exists():
@@ -190,9 +232,9 @@ def show_features(chosen: str | None = None) -> None:
     console().print(table)
 
 
-def _show(board: Leaderboard) -> None:
+def _show(board: Leaderboard, *, top: int = TOP) -> None:
     terminal = console()
-    terminal.print(board.to_table(terminal.width))
+    terminal.print(board.to_table(terminal.width, top=top))
 
 
 def _regimes(forecast: Mapping[str, Any], width: int) -> Group:

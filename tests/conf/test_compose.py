@@ -20,6 +20,7 @@ from regimecast.core.errors import ConfigError
 from regimecast.core.registry import Registry
 from regimecast.data.cleaning import CleaningSettings
 from regimecast.data.sources.base import SourceRegistry
+from regimecast.evaluation.conformal.base import ConformalRegistry
 from regimecast.evaluation.costs import CostModel
 from regimecast.evaluation.gate import Gate
 from regimecast.evaluation.strategies.base import StrategyRegistry
@@ -43,6 +44,7 @@ ONE: dict[str, Registry[Any]] = {
     "loss": LossRegistry,
     "tracker": TrackerRegistry,
     "strategy": StrategyRegistry,
+    "conformal": ConformalRegistry,
 }
 """Groups of which one is chosen, by name."""
 

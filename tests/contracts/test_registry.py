@@ -8,6 +8,7 @@ import pytest
 from regimecast.core.config import config_folder
 from regimecast.core.registry import Registry
 from regimecast.data.sources.base import SourceRegistry
+from regimecast.evaluation.conformal.base import ConformalRegistry
 from regimecast.evaluation.strategies.base import StrategyRegistry
 from regimecast.features.base import FeatureRegistry
 from regimecast.labels.base import TargetRegistry
@@ -22,6 +23,7 @@ from tests.contracts.builders import packaged
 REGISTRIES: dict[str, Registry] = {
     registry.kind: registry
     for registry in (
+        ConformalRegistry,
         FeatureRegistry,
         LossRegistry,
         ModelRegistry,

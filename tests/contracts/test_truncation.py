@@ -1,7 +1,8 @@
 """Nothing at t depends on anything after t: data that end at t give the same bits up to t.
 
-Every feature family, target and regime labeller of the registries with its packaged parameters, on
-two assets of different history with columns of every role, daily and hourly.
+Every feature family, target, regime labeller and conformal method of the registries with its
+packaged parameters, on two assets; data with histories of different length and columns of every
+role, daily and hourly.
 """
 
 from dataclasses import replace
@@ -25,6 +26,7 @@ from regimecast.splits.base import SplitRegistry
 from regimecast.weighting.base import SamplingRegistry, WeightingRegistry
 from tests.contracts.builders import learnable_panel, packaged
 from tests.data.panels import OHLCV
+from tests.evaluation.conformal.records import METHODS, method, noisy
 
 BARS = 848
 LATE, GONE = 330, 768
@@ -218,3 +220,29 @@ def test_targets_end_where_they_say(target: str) -> None:
             assert cut.label[row] == label[row]
         before = rule.compute(bars.until(bars.time[last - 1]))
         assert before.end_row[row] == -1
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("per_asset", [False, True])
+def test_calibrated_quantiles_keep_their_bits(name: str, per_asset: bool) -> None:
+    """What happens after t, and what is forecast after t, changes no interval up to t."""
+    rule = method(name, per_asset=per_asset)
+    past, now = noisy(0, 100, horizon=3), noisy(1, 300, horizon=3, start=200)
+    origin = now.forecast.origin
+    expected = rule.calibrated(past, now).forecast.values
+    learns = name in {"aci", "dtaci", "enbpi"}
+    for day in (1, 2, 60, 150, 299):
+        cut = np.unique(origin)[day]
+        until = origin <= cut
+        np.testing.assert_array_equal(
+            rule.calibrated(past, now.take(until)).forecast.values, expected[until]
+        )
+        known = now.time[now.row[:, None] + np.arange(1, 4)] <= cut.astype(np.int64)
+        for later in (np.nan, 1e6, -1e6):
+            actual = np.where(known, now.outcomes.values, later)
+            mask = now.outcomes.mask & (known | ~np.isnan(later))
+            other = replace(now, outcomes=replace(now.outcomes, values=actual, mask=mask))
+            found = rule.calibrated(past, other).forecast.values
+            np.testing.assert_array_equal(found[until], expected[until])
+            if learns and day == 60:
+                assert (found[~until] != expected[~until]).any()

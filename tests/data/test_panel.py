@@ -84,3 +84,23 @@ def test_bars_per_year_is_measured():
 def test_what_is_known_beforehand_has_no_lag(role):
     with pytest.raises(DataError, match=rf"'n' has role {role} and lag=1.*beforehand"):
         Column("n", role, lag=1)
+
+
+def test_the_fingerprint_of_prices_is_that_of_what_can_be_earned():
+    panel = random_panel(30, 20)
+    columns = panel.columns[::-1][:3]
+    narrow = replace(panel, values=panel.values[:, ::-1][:, :3].copy(), columns=columns)
+    assert {column.name for column in columns} == {"volume", "close", "low"}
+    assert narrow.content_hash != panel.content_hash
+    assert narrow.price_hash == panel.price_hash
+    changed = panel.values.copy()
+    changed[7, panel.index("close")] *= 1 + 1e-15
+    changed[7, panel.index("close")] = np.nextafter(changed[7, panel.index("close")], np.inf)
+    later = panel.time + np.timedelta64(1, "D")
+    others = [
+        replace(panel, values=changed),
+        replace(panel, time=later),
+        replace(panel, offsets=np.array([0, 20, 50]), time=random_panel(20, 30).time),
+        panel.until(panel.time[-2]),
+    ]
+    assert len({panel.price_hash, *(other.price_hash for other in others)}) == 5

@@ -68,4 +68,5 @@ def start(folder: Path) -> Iterator[Callable[..., Started]]:
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
     """A finished run, to be read and not to be changed."""
-    return run(*TINY, f"runs={tmp_path_factory.mktemp('finished')}")
+    folder = tmp_path_factory.mktemp("finished")
+    return run(*TINY, f"runs={folder / 'runs'}", f"ledger={folder / 'ledger'}")

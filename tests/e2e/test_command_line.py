@@ -13,7 +13,14 @@ HEAVY = ("torch", "lightning", "pandas", "numpy", "hydra", "omegaconf", "plotly"
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["train", "--help"], ["evaluate", "--help"], ["--version"]]
+    "arguments",
+    [
+        ["--help"],
+        ["train", "--help"],
+        ["evaluate", "--help"],
+        ["compare", "--help"],
+        ["--version"],
+    ],
 )
 def test_help_loads_nothing_heavy(arguments: list[str]):
     program = (
@@ -30,7 +37,7 @@ def test_help_loads_nothing_heavy(arguments: list[str]):
 
 def test_help_names_every_command_with_an_example(command: Callable[..., Ended]):
     text = command("--help").out
-    for name in ("train", "evaluate", "leaderboard", "report", "models", "features"):
+    for name in ("train", "evaluate", "leaderboard", "compare", "report", "models", "features"):
         assert name in text
         assert f"Example: regimecast {name}" in command(name, "--help").out
 
@@ -237,6 +244,8 @@ def test_hardware_that_is_not_here_is_said_before_data_are_read(command: Callabl
         ["train", "--nonsense"],
         ["leaderboard", "nowhere"],
         ["leaderboard", "."],
+        ["compare", "nowhere"],
+        ["compare", "."],
         ["report", "nowhere"],
         ["report", "."],
         ["evaluate", "nowhere"],

@@ -44,7 +44,7 @@ def test_sections_and_table():
     panel = random_panel(0, [120, 90, 100])
     forecast, outcomes = sample(panel)
     found = judge(forecast, outcomes, panel, strategy=SIGN, cost=DEAR, gate=GATE)
-    assert list(found.metrics) == ["forecast", "trading", "gate"]
+    assert list(found.metrics) == ["forecast", "trading", "gate", "intervals"]
     assert list(found.metrics["trading"]) == ["strategy", "buy_and_hold", "naive"]
     json.dumps(found.metrics, allow_nan=False)
     assert list(found.returns) == [

@@ -4,13 +4,19 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from rich.console import Console
 
 from regimecast.core.errors import ConfigError, DataError
+from regimecast.evaluation.comparable import parse_config
 from regimecast.evaluation.leaderboard import METRICS, Leaderboard
+from regimecast.tracking.ledger import Ledger
+from tests.evaluation.trials import PRICES, noise, record, run
 
 
 def write_run(folder: Path, *, status: str = "finished", **metrics: object) -> None:
@@ -140,7 +146,8 @@ def test_what_a_terminal_shows(study):
     console.print(Leaderboard.read(study).to_table())
     text = console.file.getvalue()
     assert "classification: 2 of 9 jobs" in text
-    assert "(of 9)" in text
+    assert "(of 9, 9 different)" in text
+    assert "9 trials on disk, without a ledger" in text
     assert "12.3%" in text
     assert "naive" in text
     assert "pinball" not in text  # no run has it
@@ -353,7 +360,8 @@ def test_the_title_says_how_many_jobs_finished(tmp_path):
     forecast_run(tmp_path / "a", 1.0, 0.5)
     alone = shown(Leaderboard.read(tmp_path))
     assert alone.splitlines()[0].rstrip() == "forecast: 1 job"
-    assert "luck" not in alone
+    assert "1 trial on disk" in alone
+    assert "Without skill" not in alone
     write_run(tmp_path / "b", status="failed")
     assert "forecast: 2 jobs, 1 finished" in shown(Leaderboard.read(tmp_path))
 
@@ -363,3 +371,129 @@ def test_the_benchmark_rule_is_not_called_as_the_model_naive(study):
     assert "naive rule" in wide
     narrow = shown(Leaderboard.read(study), 60)
     assert "naive sharpe" not in wide + narrow
+
+
+def traded(folder: Path, number: int, **more: Any) -> None:
+    """Runs that are in the ledger, with a Sharpe ratio that falls with their number."""
+    for n in range(number):
+        returns = noise(120, n, 0.002 / (n + 1))
+        record(Ledger(folder / "ledger"), f"r{n}", returns)
+        run(
+            folder / "runs",
+            f"r{n}",
+            returns,
+            ledger=folder / "ledger",
+            crps=1.0 + n % 2,
+            **more,
+        )
+
+
+def test_the_default_order_is_that_of_the_deflated_sharpe_ratio(tmp_path):
+    traded(tmp_path, 5)
+    for n in range(20):
+        record(Ledger(tmp_path / "ledger"), f"earlier {n}", noise(120, 50 + n))
+    board = Leaderboard.read(tmp_path / "runs")
+    frame = board.frame
+    assert frame["dsr"].is_monotonic_decreasing
+    assert frame["dsr"].notna().all()
+    assert frame["trials"].unique().tolist() == [25]
+    assert frame["effective_trials"].unique().tolist() == [25]
+    assert frame["prices"].unique().tolist() == [PRICES]
+    assert (frame["dsr"] < frame["psr"]).all()
+    assert frame["pbo"].nunique() == 1
+    assert frame["pbo_note"].isna().all()
+    assert board.sort("crps").frame["crps"].is_monotonic_increasing
+    assert board.sort("sharpe").frame["sharpe"].is_monotonic_decreasing
+    assert board.sort("psr").selections == board.selections
+    text = shown(board)
+    assert "(of 25, 25 different)" in text
+    assert "25 trials on these prices, 25 of them different." in text
+    assert "PBO " in text
+    narrow = shown(board, 60)
+    assert "(of 25, 25" in narrow
+    assert max(map(len, narrow.splitlines()[:-8])) <= 60
+
+
+@pytest.mark.parametrize("suffix", ["csv", "json", "parquet"])
+def test_a_sharpe_ratio_in_a_file_stands_with_its_trials(tmp_path, suffix):
+    traded(tmp_path, 3)
+    path = tmp_path / f"board.{suffix}"
+    Leaderboard.read(tmp_path / "runs").write(path)
+    read = {"csv": pd.read_csv, "json": pd.read_json, "parquet": pd.read_parquet}[suffix](path)
+    assert read["trials"].tolist() == [3, 3, 3]
+    assert read["effective_trials"].tolist() == [3, 3, 3]
+    assert read[["sharpe", "dsr", "psr", "pbo"]].notna().all(axis=None)
+
+
+def test_runs_on_other_prices_have_other_trials(tmp_path):
+    traded(tmp_path, 3)
+    returns = noise(100, 9)
+    run(tmp_path / "runs", "other", returns, ledger=tmp_path / "ledger", prices="b" * 64)
+    board = Leaderboard.read(tmp_path / "runs")
+    rows = board.frame.set_index("job")
+    assert rows["trials"].to_dict() == {"r0": 3, "r1": 3, "r2": 3, "other": 1}
+    assert rows.loc["other", "pbo_note"].startswith("No PBO: 1 run")
+    text = shown(board)
+    assert "(of 3, 3 different)" in text
+    assert "(of 1, 1 different)" in text
+
+
+def test_what_has_no_luck_says_why(tmp_path):
+    traded(tmp_path, 2)
+    run(tmp_path / "runs", "idle", np.zeros(120), ledger=tmp_path / "ledger")
+    gone = run(tmp_path / "runs", "gone", noise(120, 5), ledger=tmp_path / "ledger")
+    (gone / "returns.parquet").unlink()
+    run(tmp_path / "runs", "early", None, ledger=tmp_path / "ledger", prices="", status="failed")
+    rows = Leaderboard.read(tmp_path / "runs").frame.set_index("job")
+    assert "do not vary" in rows.loc["idle", "note"]
+    assert rows.loc["gone", "note"] == "no returns, so that nothing is known about luck"
+    assert rows.loc["gone", "trials"] == 4
+    assert pd.isna(rows.loc["early", "trials"])
+    unknown = rows[rows["dsr"].isna()]
+    assert unknown["note"].notna().all()
+
+
+def test_only_the_best_rows_are_shown_where_there_are_many(tmp_path):
+    for n in range(8):
+        forecast_run(tmp_path / f"job{n}", 1.0 + n, None)
+    board = Leaderboard.read(tmp_path)
+    text = io.StringIO()
+    Console(file=text, width=200).print(board.to_table(200, top=3))
+    assert "job2" in text.getvalue()
+    assert "job3" not in text.getvalue()
+    assert "And 5 more: --top 8" in text.getvalue()
+    assert "8 jobs" in text.getvalue()
+
+
+def test_a_leaderboard_opens_without_torch():
+    code = (
+        "import sys, regimecast.cli, regimecast.summary, regimecast.ledger_view;"
+        "print([m for m in ('torch', 'numba', 'scipy', 'plotly') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: 1\nb:\n  c: [1, 2]\n  d: {e: null}\n_f: x\n",
+        "a: &x {b: 1}\nc: *x\n",
+        "a: {b: 1,\nc: 2}\n",
+        "# comment\na: 1\n",
+        "---\na: 1\n",
+        "a: |\n  text\n  more: text\nb: 2\n",
+        "'a': 1\nb: 2\n",
+        "- 1\n- 2\n",
+        "a\n",
+        "",
+        "a: [\nb: 1\n",
+        "a: 1\na: 2\n",
+    ],
+)
+def test_a_config_in_sections_is_the_config(text):
+    try:
+        expected = yaml.safe_load(text)
+    except yaml.YAMLError:
+        expected = {}
+    assert parse_config(text) == (expected if isinstance(expected, dict) else {})

@@ -48,6 +48,7 @@ def write_run(
     (folder / "train.log").write_text("epoch 1\nepoch 2\n")
     manifest = {
         "status": status,
+        "data": {"fingerprint": "5eed"},
         "code": {"commit": "abc123", "diff": ""},
         "environment": {"packages": {"torch": "2.13.0"}},
         "preflight": [
@@ -73,7 +74,7 @@ def write_run(
         "task": "classification" if kind == "probabilities" else "forecast",
         "forecast": _forecast_metrics(kind, predictions, horizon),
         "trading": {
-            name: _trading_metrics(returns[column], returns)
+            name: trading_metrics(returns[column], returns)
             for name, column in (
                 ("strategy", "strategy"),
                 ("buy_and_hold", "buy_and_hold"),
@@ -236,7 +237,8 @@ def _forecast_metrics(
     return metrics
 
 
-def _trading_metrics(returns: pd.Series, table: pd.DataFrame) -> dict[str, float | int | None]:
+def trading_metrics(returns: pd.Series, table: pd.DataFrame) -> dict[str, float | int | None]:
+    """Section of one series in ``metrics.json``, by short formulas."""
     curve = (1 + returns).cumprod()
     metrics: dict[str, float | int | None] = {
         "sharpe": float(returns.mean() / returns.std() * math.sqrt(252)),
@@ -246,6 +248,7 @@ def _trading_metrics(returns: pd.Series, table: pd.DataFrame) -> dict[str, float
         "annual_volatility": float(returns.std() * math.sqrt(252)),
         "n_bars": len(returns),
         "turnover": float(table["turnover"].mean() * 252),
+        "bars_per_year": 252.0,
         "break_even_bps": 3.4,
         "calmar": None,
     }

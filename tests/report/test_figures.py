@@ -8,7 +8,13 @@ import plotly.graph_objects as go
 import pytest
 
 from regimecast.core.types import REGIMES, ForecastKind
-from regimecast.report import calibration_figures, figures, forecast_figures, metric_figures
+from regimecast.report import (
+    calibration_figures,
+    figures,
+    forecast_figures,
+    metric_figures,
+    study_figures,
+)
 from regimecast.report.palette import DARK, REGIME_COLOURS, translucent
 from regimecast.report.run_files import RunFiles
 from tests.report.lifelike import MakeRun
@@ -189,5 +195,5 @@ def test_every_colour_has_a_dark_counterpart(run: RunFiles) -> None:
 def test_labels_cannot_become_markup(make_run: MakeRun, tmp_path: Path) -> None:
     returns = RunFiles.read(make_run()).returns
     assert returns is not None
-    chart = figures.equity_overlay({"<b>x</b>": returns})
+    chart = study_figures.equity_overlay({"<b>x</b>": returns})
     assert chart.data[0].name == "&lt;b&gt;x&lt;/b&gt;"

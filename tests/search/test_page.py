@@ -11,7 +11,7 @@ from regimecast.search.barriers import SearchResult
 from regimecast.search.page import front_figure, write_page
 from regimecast.search.table import HEADINGS, result_table, rows
 from tests.data.panels import random_panel
-from tests.report.test_pages_in_a_browser import Visit, browser  # noqa: F401  # a fixture
+from tests.report.visits import Visit, browser  # noqa: F401  # a fixture
 from tests.search.markets import search, target
 from tests.search.test_barriers import cost
 
@@ -72,7 +72,7 @@ def test_it_draws_and_switches_assets(
         )
 
     assert set(shown()) == {"A0"}
-    tab.select_option("select.asset", "A1")
+    tab.select_option("select.choice", "A1")
     tab.wait_for_function(
         "document.querySelector('.plot').data.some((t) => t.visible && t.meta === 'A1')"
     )

@@ -5,11 +5,12 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from regimecast.core.errors import DataError
-from regimecast.tracking.ledger import Ledger, Trial
+from regimecast.tracking.ledger import Finding, Ledger, Trial
 
 
 def trial(name: str = "a", **changes) -> Trial:
@@ -89,7 +90,8 @@ def test_what_is_wrong_is_named_and_hides_nothing(tmp_path, caplog):
 
     with caplog.at_level(logging.WARNING, logger="regimecast"):
         assert "good" in ledger.table()["trial"].tolist()
-    assert sum("is left out" in message for message in caplog.messages) == 2
+    assert sum("is damaged" in message for message in caplog.messages) == 2
+    assert sum("is a copy" in message for message in caplog.messages) == 1
 
 
 def test_a_condition_that_is_none(tmp_path):
@@ -109,3 +111,70 @@ def test_many_processes_append_at_once(tmp_path):
         pool.map(partial(write, tmp_path), range(2))
     assert len(Ledger(tmp_path).table()) == 20
     assert Ledger(tmp_path).verify() == []
+
+
+def test_what_is_no_record_hides_nothing(tmp_path, caplog):
+    ledger = Ledger(tmp_path)
+    ledger.append(trial("good"))
+    (tmp_path / "folder.parquet").mkdir()
+    (tmp_path / "folder.parquet" / "a.parquet").write_bytes(
+        (tmp_path / "good.parquet").read_bytes()
+    )
+    pq.write_table(pa.table({"a": [1, 2]}), tmp_path / "foreign.parquet")
+    row = pq.read_table(tmp_path / "good.parquet")
+    pq.write_table(pa.concat_tables([row, row]), tmp_path / "twice.parquet")
+    (tmp_path / "gone.parquet").symlink_to(tmp_path / "nowhere")
+    with caplog.at_level(logging.WARNING, logger="regimecast"):
+        assert ledger.table()["trial"].tolist() == ["good"]
+    assert len([message for message in caplog.messages if message.startswith("ledger: ")]) == 4
+    problems = {finding.file: finding.problem for finding in ledger.verify()}
+    assert problems["folder.parquet"] == "damaged: it is a folder"
+    assert problems["foreign.parquet"] == "no record: it has other columns"
+    assert problems["twice.parquet"] == "no record: it holds 2 rows, not one"
+    assert problems["gone.parquet"].startswith("damaged: ")
+    assert len(problems) == 4
+
+
+@pytest.mark.parametrize("original", ["there", "gone"])
+def test_two_records_of_one_trial_count_once(tmp_path, original):
+    ledger = Ledger(tmp_path)
+    ledger.append(trial("good"))
+    (tmp_path / "a copy.parquet").write_bytes((tmp_path / "good.parquet").read_bytes())
+    if original == "gone":
+        (tmp_path / "good.parquet").unlink()
+    assert ledger.table()["trial"].tolist() == ["good"]
+    assert ledger.table(columns=["status"]).columns.tolist() == ["status"]
+    reading = ledger.read("f" * 64)
+    assert len(reading.trials) == 1
+    assert len(ledger.trials("f" * 64)) == 1
+    expected = [Finding("a copy.parquet", "a copy: it records trial 'good'")]
+    assert ledger.verify() == expected
+    assert reading.findings == expected
+
+
+def test_a_changed_record_counts_without_its_returns(tmp_path):
+    ledger = Ledger(tmp_path)
+    for name in ("good", "changed"):
+        ledger.append(trial(name))
+    row = pq.read_table(tmp_path / "changed.parquet")
+    better = pa.array([[0.5] * 20], type=row.schema.field("returns").type)
+    row = row.set_column(row.schema.get_field_index("returns"), row.schema.field("returns"), better)
+    pq.write_table(row, tmp_path / "changed.parquet")
+    reading = ledger.read("f" * 64)
+    assert {one.trial: len(one.returns) for one in reading.trials} == {"good": 20, "changed": 0}
+    assert [(one.file, one.problem) for one in reading.findings] == [
+        ("changed.parquet", "changed: it does not match its checksum")
+    ]
+
+
+def test_records_of_other_prices_are_not_read(tmp_path):
+    ledger = Ledger(tmp_path)
+    ledger.append(trial("a"))
+    ledger.append(trial("b", data="e" * 64))
+    assert [one.trial for one in ledger.read("e" * 64).trials] == ["b"]
+    assert ledger.read("d" * 64).trials == []
+    assert len(ledger) == 2
+    assert ledger.table(columns=["status", "trial"]).columns.tolist() == ["status", "trial"]
+    assert Ledger(tmp_path / "none").table(columns=["job"]).columns.tolist() == ["job"]
+    with pytest.raises(DataError, match="nothing"):
+        ledger.table(columns=["nothing"])

@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from regimecast.core.errors import ConfigError
 from regimecast.tracking.base import INTERRUPTED, Tracker, TrackerRegistry
 from regimecast.tracking.lightning import TrackerLogger
+from regimecast.tracking.study_table import track_table
 from tests.tracking.wandb_log import end_service, of_kind
 
 CONFIG = {"model": {"name": "nhits", "blocks": [1, 2]}, "seed": 3, "long": "x" * 9000, "none": None}
@@ -161,3 +164,35 @@ def test_mlflow_can_be_read_back(tmp_path: Path):
     assert [(m.step, m.value) for m in losses] == [(0, 0.5), (1, 0.25)]
     assert [f.path for f in client.list_artifacts(run.info.run_id)] == ["metrics.json"]
     assert (tmp_path / "artifacts").is_dir()
+
+
+PLACE = {"project": "p", "entity": None, "tags": []}
+
+
+def test_wandb_shows_tables(run_folder: Path):
+    frame = pd.DataFrame({"job": ["a", None], "sharpe": [1.5, np.nan], "mixed": ["x", 2]})
+    frame["trials"] = pd.array([3, None], dtype="Int64")
+    config = {"study": "s", "tracker": {"name": "wandb", "mode": "offline", **PLACE}}
+    track_table("board", frame, folder=run_folder, configs=[config, {}, config])
+    (run,) = of_kind(run_folder, "run")
+    assert (run.run_group, run.display_name) == ("s", "board")
+    (path,) = run_folder.glob("wandb/offline-run-*/files/media/table/board*.table.json")
+    table = json.loads(path.read_text())
+    assert table["columns"] == ["job", "sharpe", "mixed", "trials"]
+    assert table["data"] == [["a", 1.5, "x", 3], [None, None, 2, None]]
+
+
+@pytest.mark.parametrize(
+    ("tracker", "said"),
+    [
+        ({"name": "csv"}, ""),
+        ({"name": "wandb", "mode": "of", **PLACE}, "mode='of' must be"),
+        (3, ""),
+    ],
+)
+def test_a_table_that_cannot_be_shown_stops_nothing(run_folder: Path, caplog, tracker, said):
+    config = {"study": "s", "tracker": tracker}
+    track_table("board", pd.DataFrame({"a": [1]}), folder=run_folder, configs=[config])
+    assert said in caplog.text
+    assert bool(caplog.text) == bool(said)
+    assert not (run_folder / "wandb").exists()

@@ -13,7 +13,7 @@ def bench(
         str,
         typer.Argument(
             help="features, labels, cache, incremental, splits, audit, training, windows, memory, "
-            "inference, boosters, compile or gpu."
+            "inference, boosters, compile, gpu, selection or ledger."
         ),
     ],
     repetitions: Annotated[int, typer.Option(help="Of each contestant; they take turns.")] = 7,

@@ -10,12 +10,23 @@ __all__ = ["leaderboard"]
 
 def leaderboard(
     folder: Annotated[Path, typer.Argument(help="Folder with run folders below it.")],
-    sort: Annotated[str | None, typer.Option(help="Metric to rank by.")] = None,
+    sort: Annotated[
+        str | None,
+        typer.Option(help="Metric to rank by; the deflated Sharpe ratio where runs trade."),
+    ] = None,
+    top: Annotated[int, typer.Option(help="How many of each kind to show, the best ones.")] = 50,
+    ledger: Annotated[
+        Path | None,
+        typer.Option(help="Where trials are counted; what each run says where left out."),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option(help="Write it here too: .csv, .json or .parquet.")
     ] = None,
 ) -> None:
-    """Rank all runs below a folder, beside buy-and-hold and naive."""
+    """Rank all runs below a folder, beside buy-and-hold and naive.
+
+    Every Sharpe ratio stands with the number of trials on the same prices, of all studies.
+    """
     from regimecast.summary import show_leaderboard
 
-    show_leaderboard(folder, sort=sort, output=output)
+    show_leaderboard(folder, sort=sort, top=top, ledger=ledger, output=output)

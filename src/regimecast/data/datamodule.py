@@ -36,7 +36,7 @@ from regimecast.weighting.report import WeightReport
 
 __all__ = ["FinancialDataModule", "SplitName"]
 
-SplitName = Literal["train", "validation", "test", "all"]
+SplitName = Literal["train", "validation", "calibration", "test", "all"]
 _DRAWING, _SHUFFLING = 1, 2  # what a fold needs chance for, each with a stream of its own
 
 
@@ -138,6 +138,23 @@ class FinancialDataModule(LightningDataModule):
         twin, groups = copy(self), {"past": past, "known": known, "static": static}
         twin.spec, twin._datasets = self.spec.only(**groups), {}
         twin._wider = self, groups
+        return twin
+
+    @property
+    def sampling(self) -> Sampling:
+        """How training samples are drawn."""
+        return self._sampling
+
+    def resampled(self, sampling: Sampling) -> "FinancialDataModule":
+        """The same fold, with training samples drawn in another way; what was fitted is shared."""
+        if self._wider is not None:
+            fold, groups = self._wider
+            return fold.resampled(sampling).only(**groups)
+        self.split("train")  # now, and with it all that is fitted, for both
+        twin = copy(self)
+        twin._sampling, twin._datasets = sampling, {}
+        for made in ("_training", "weight_report"):
+            twin.__dict__.pop(made, None)
         return twin
 
     def split(self, name: str) -> TimeSeriesDataset:
@@ -292,7 +309,11 @@ class FinancialDataModule(LightningDataModule):
             samples = self.market.samples(complete=False)
             samples = samples.take(np.flatnonzero(samples.start >= self.scaler.interval.start))
         else:
-            positions = self.fold.validation if name == "validation" else self.fold.test
+            positions = {
+                "validation": self.fold.validation,
+                "calibration": self.fold.of_calibration,
+                "test": self.fold.test,
+            }[name]
             samples = self.samples.take(positions)
         if len(samples):
             self.scaler.check(samples.start.min())

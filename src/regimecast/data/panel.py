@@ -235,6 +235,15 @@ class Panel:
         )
         return hash_arrays(self.values, self.time, self.offsets, np.array(layout))
 
+    @cached_property
+    def price_hash(self) -> str:
+        """SHA-256 of what can be earned here: closes, times, and where each asset begins.
+
+        The same for every choice of other columns, so that strategies that read more or less of
+        the same market are known to have been tried on it.
+        """
+        return hash_arrays(self.actual("close"), self.time, self.offsets)
+
     def save(self, folder: Path) -> None:
         """Writes plain ``.npy`` files and a json sidecar with the content hash."""
         for name in ("values", "time", "offsets"):

@@ -11,7 +11,16 @@ from jaxtyping import Float, Int
 from regimecast.core.errors import SpecError
 from regimecast.evaluation.forecast_metrics import weighted_mean
 
-__all__ = ["accuracy", "brier", "class_index", "log_loss", "macro_f1"]
+__all__ = [
+    "accuracy",
+    "brier",
+    "brier_cells",
+    "class_index",
+    "hit_cells",
+    "log_loss",
+    "log_loss_cells",
+    "macro_f1",
+]
 
 _SMALLEST = float(np.finfo(np.float32).eps)
 """Probabilities below this count as this in the log loss: models answer in float32."""
@@ -40,7 +49,14 @@ def accuracy(
     weight: Float[np.ndarray, " M"] | None = None,
 ) -> float | None:
     """Share of cells whose most probable class came; of equally probable ones the first counts."""
-    return weighted_mean((probabilities.argmax(axis=1) == truth).astype(np.float64), weight)
+    return weighted_mean(hit_cells(probabilities, truth), weight)
+
+
+def hit_cells(
+    probabilities: Float[np.ndarray, "M C"], truth: Int[np.ndarray, " M"]
+) -> Float[np.ndarray, " M"]:
+    """1 where the most probable class came, else 0."""
+    return (probabilities.argmax(axis=1) == truth).astype(np.float64)
 
 
 def macro_f1(
@@ -74,8 +90,15 @@ def log_loss(
 
     Good (1952), JRSS B 14.
     """
+    return weighted_mean(log_loss_cells(probabilities, truth), weight)
+
+
+def log_loss_cells(
+    probabilities: Float[np.ndarray, "M C"], truth: Int[np.ndarray, " M"]
+) -> Float[np.ndarray, " M"]:
+    """What `log_loss` is the mean of."""
     p = probabilities[np.arange(len(truth)), truth].astype(np.float64)
-    return weighted_mean(-np.log(np.clip(p, _SMALLEST, 1.0)), weight)
+    return -np.log(np.clip(p, _SMALLEST, 1.0))
 
 
 def brier(
@@ -84,5 +107,13 @@ def brier(
     weight: Float[np.ndarray, " M"] | None = None,
 ) -> float | None:
     """Mean over cells of Σ_c (p_c - [c came])², between 0 and 2. Brier (1950), eq. 2."""
+    return weighted_mean(brier_cells(probabilities, truth), weight)
+
+
+def brier_cells(
+    probabilities: Float[np.ndarray, "M C"], truth: Int[np.ndarray, " M"]
+) -> Float[np.ndarray, " M"]:
+    """What `brier` is the mean of."""
     hit = np.arange(probabilities.shape[1])[None, :] == truth[:, None]
-    return weighted_mean(((probabilities - hit) ** 2).sum(axis=1, dtype=np.float64), weight)
+    squares: Float[np.ndarray, "M C"] = (probabilities - hit) ** 2
+    return squares.sum(axis=1, dtype=np.float64)

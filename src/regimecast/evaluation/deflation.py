@@ -9,9 +9,9 @@ from statistics import NormalDist
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import ndtr, ndtri
 
 from regimecast.core.errors import SpecError
+from regimecast.evaluation.likeness import clusters
 
 __all__ = [
     "deflated_sharpe_ratio",
@@ -25,7 +25,7 @@ __all__ = [
 _NORMAL = NormalDist()
 """Of the standard library: scipy.stats takes half a second to import."""
 _ROUNDING = 1e-9
-"""Share by which computed moments may miss what they have to be: two values alone are at the edge."""
+"""Share by which computed moments may miss their limit, which returns of two values reach."""
 
 
 def probabilistic_sharpe_ratio(
@@ -55,7 +55,7 @@ def probabilistic_sharpe_ratio(
     if n_observations < 2:
         raise SpecError(f"n_observations={n_observations}; allowed: 2 or more")
     spread = math.sqrt(_variance(sharpe, skew, kurtosis) / (n_observations - 1))
-    return float(ndtr((sharpe - benchmark) / spread))
+    return _NORMAL.cdf((sharpe - benchmark) / spread)
 
 
 def expected_maximum_sharpe(*, n_trials: int, trial_sharpe_variance: float) -> float:
@@ -125,7 +125,7 @@ def minimum_track_record_length(
         raise SpecError(f"confidence={confidence}; allowed: above 0 and below 1")
     if sharpe <= benchmark:
         return math.inf
-    needed = float(ndtri(confidence)) / (sharpe - benchmark)
+    needed = _NORMAL.inv_cdf(confidence) / (sharpe - benchmark)
     return 1 + _variance(sharpe, skew, kurtosis) * needed**2
 
 
@@ -154,10 +154,9 @@ def effective_number_of_trials(
 ) -> int:
     """How many of the trials are different: clusters of those whose returns move together.
 
-    Trials are joined by average linkage while their mean correlation is at least `correlation`, see
-    `clusters`. A hundred settings of one idea then count once, and unrelated ones count each; the number of
-    clusters by best silhouette, which is often used, is arbitrary where nothing is correlated.
-    Trials that never trade have no correlation; all of them are one.
+    A hundred settings of one idea count once, and unrelated ones count each, see `clusters`; the
+    number of clusters by best silhouette, which is often used, is arbitrary where nothing is
+    correlated. Trials that never trade have no correlation; all of them are one.
 
     Args:
         returns: of each trial at the same times.
@@ -180,7 +179,8 @@ def _expected_maximum(n: int) -> float:
     if n == 1:
         return 0.0
     return float(
-        (1 - np.euler_gamma) * ndtri(1 - 1 / n) + np.euler_gamma * ndtri(1 - 1 / (n * math.e))
+        (1 - np.euler_gamma) * _NORMAL.inv_cdf(1 - 1 / n)
+        + np.euler_gamma * _NORMAL.inv_cdf(1 - 1 / (n * math.e))
     )
 
 

@@ -16,11 +16,14 @@ __all__ = [
     "central_intervals",
     "coverage",
     "crps",
+    "crps_cells",
+    "direction_cells",
     "directional_accuracy",
     "information_coefficient",
     "mae",
     "mse",
     "pinball",
+    "pinball_cells",
     "rmse",
     "weighted_mean",
     "width",
@@ -79,9 +82,17 @@ def pinball(
     it: the median's pinball loss is half the absolute error. Koenker & Bassett (1978),
     Econometrica 46.
     """
+    return weighted_mean(pinball_cells(quantiles, levels, actual), weight)
+
+
+def pinball_cells(
+    quantiles: Float[np.ndarray, "M Q"],
+    levels: tuple[float, ...],
+    actual: Float[np.ndarray, " M"],
+) -> Float[np.ndarray, " M"]:
+    """What `pinball` is the mean of."""
     level = np.asarray(levels, dtype=np.float64)
-    above, below = level / len(level), (1 - level) / len(level)
-    return weighted_mean(_tilted_error(quantiles, actual, above, below), weight)
+    return _tilted_error(quantiles, actual, level / len(level), (1 - level) / len(level))
 
 
 def crps(
@@ -102,13 +113,26 @@ def crps(
     Raises:
         ValueError: levels do not ascend strictly.
     """
+    return weighted_mean(crps_cells(quantiles, levels, actual), weight)
+
+
+def crps_cells(
+    quantiles: Float[np.ndarray, "M Q"],
+    levels: tuple[float, ...],
+    actual: Float[np.ndarray, " M"],
+) -> Float[np.ndarray, " M"]:
+    """What `crps` is the mean of.
+
+    Raises:
+        ValueError: levels do not ascend strictly.
+    """
     at = np.asarray(levels, dtype=np.float64)
     if (np.diff(at) <= 0).any():
         raise ValueError(f"quantile levels must ascend strictly, got {levels}")
     edges = np.concatenate([[0.0], (at[1:] + at[:-1]) / 2, [1.0]])
     # ∫ 2q dq and ∫ 2(1 - q) dq over each part.
     above, below = np.diff(edges**2), -np.diff((1 - edges) ** 2)
-    return weighted_mean(_tilted_error(quantiles, actual, above, below), weight)
+    return _tilted_error(quantiles, actual, above, below)
 
 
 def _tilted_error(
@@ -141,8 +165,15 @@ def directional_accuracy(
     0 names no direction and counts as half a hit. Pesaran & Timmermann (1992), JBES 10.
     """
     moved = actual != 0
-    agreement = np.sign(predicted[moved]) * np.sign(actual[moved])
-    return weighted_mean((1.0 + agreement) / 2, None if weight is None else weight[moved])
+    hits = direction_cells(predicted[moved], actual[moved])
+    return weighted_mean(hits, None if weight is None else weight[moved])
+
+
+def direction_cells(
+    predicted: Float[np.ndarray, " M"], actual: Float[np.ndarray, " M"]
+) -> Float[np.ndarray, " M"]:
+    """1 for a sign that was forecast, 0 for the other, 0.5 where either side is 0."""
+    return (1.0 + np.sign(predicted) * np.sign(actual)) / 2
 
 
 def central_intervals(levels: tuple[float, ...]) -> list[tuple[int, int, float]]:

@@ -13,6 +13,7 @@ from regimecast.evaluation.costs import CostModel
 from regimecast.evaluation.gate import Gate
 from regimecast.evaluation.origins import origin_rows
 from regimecast.evaluation.scoring import evaluate
+from regimecast.evaluation.significance.intervals import intervals
 from regimecast.evaluation.strategies.base import Strategy
 from regimecast.evaluation.trading_metrics import trading_metrics
 
@@ -24,7 +25,8 @@ class Judgement:
     """Verdict on the test samples of a run."""
 
     metrics: dict[str, Any]
-    """Sections ``forecast``, ``trading`` and ``gate`` of ``metrics.json``: plain values, no NaN."""
+    """Sections ``forecast``, ``trading``, ``gate`` and ``intervals`` of ``metrics.json``: plain
+    values, no NaN."""
     returns: pd.DataFrame | None
     """Content of ``returns.parquet``: simple returns per bar and what stands beside them; None
     where nothing is traded."""
@@ -40,8 +42,9 @@ def judge(
     strategy: Strategy | None,
     cost: CostModel,
     gate: Gate,
+    seed: int = 0,
 ) -> Judgement:
-    """Forecast metrics, a backtest after costs beside two benchmarks, and the gate's verdict.
+    """Forecast metrics, a backtest after costs beside two benchmarks, a gate's verdict, intervals.
 
     Args:
         forecast: test samples of all folds, see `join_folds`.
@@ -51,6 +54,7 @@ def judge(
             ``trading`` is empty and no gate is passed or failed.
         cost: charged on every change of position, of the benchmarks too.
         gate: rules to be passed.
+        seed: of the resamples behind the intervals.
 
     Raises:
         SpecError: forecast and outcomes do not fit, overlap, or the strategy cannot use them.
@@ -59,7 +63,9 @@ def judge(
     metrics = evaluate(forecast, outcomes, direction=strategy is not None)
     if strategy is None:
         unjudged: dict[str, Any] = {"profile": gate.name, "passed": None, "rules": []}
-        return Judgement({"forecast": metrics, "trading": {}, "gate": unjudged}, None, {})
+        bounds = intervals(forecast, outcomes, {}, direction=False, seed=seed)
+        sections = {"forecast": metrics, "trading": {}, "gate": unjudged, "intervals": bounds}
+        return Judgement(sections, None, {})
     row = origin_rows(forecast, panel)
     bars_per_year = panel.bars_per_year
     positions = {
@@ -86,6 +92,7 @@ def judge(
             "forecast": metrics,
             "trading": {name: trading_metrics(result) for name, result in results.items()},
             "gate": gate.verdict(chosen),
+            "intervals": intervals(forecast, outcomes, results, direction=True, seed=seed),
         },
         returns=pd.DataFrame(
             {

@@ -1,6 +1,6 @@
 """Leaderboard: the runs of a study side by side, best first, unfinished ones named last."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +9,20 @@ import pandas as pd
 from rich.console import Group
 
 from regimecast.core.errors import ConfigError, DataError, did_you_mean
-from regimecast.core.files import atomic_path, read_json, write_json
-from regimecast.evaluation.comparable import Kind, kinds, parse_config
+from regimecast.core.files import read_json
+from regimecast.core.frames import write_frame
+from regimecast.evaluation.comparable import Kind, kinds, read_config
 from regimecast.evaluation.leaderboard_table import leaderboard_table
 from regimecast.evaluation.run_parts import is_fast_dev_run, part_names
+from regimecast.evaluation.selection import Selection, select
 from regimecast.tracking.folder import read_status, run_folders
 
 __all__ = ["METRICS", "Leaderboard"]
 
 METRICS: dict[str, tuple[str, str, str]] = {
+    "dsr": ("luck", "dsr", "max"),
+    "psr": ("luck", "psr", "max"),
+    "pbo": ("luck", "pbo", "min"),
     "crps": ("forecast", "test/crps", "min"),
     "pinball": ("forecast", "test/pinball", "min"),
     "mae": ("forecast", "test/mae", "min"),
@@ -39,11 +44,16 @@ METRICS: dict[str, tuple[str, str, str]] = {
     "buy_and_hold_sharpe": ("buy_and_hold", "sharpe", "max"),
     "naive_sharpe": ("naive", "sharpe", "max"),
 }
-"""Column: section of ``metrics.json`` (or of its ``trading``), key there, which end is better."""
+"""Column: section of ``metrics.json`` (or of its ``trading``; ``luck`` is that of `Selection`), key
+there, which end is better."""
 
-_DEFAULT_SORT = ("crps", "log_loss", "sharpe")
-"""CRPS before pinball: runs of a sweep over losses have different levels, and the mean pinball loss
-depends on which levels it is taken over, whereas a point forecast's CRPS is its absolute error."""
+_DEFAULT_SORT = ("dsr", "crps", "log_loss", "sharpe")
+"""What is left of the Sharpe ratio first, where anything is traded. CRPS before pinball: runs of a
+sweep over losses have different levels, and the mean pinball loss depends on which levels it is
+taken over, whereas a point forecast's CRPS is its absolute error."""
+
+_LUCK = ("dsr", "psr", "pbo")
+"""Metrics that are the same for many runs; the Sharpe ratio breaks ties."""
 
 _UNKNOWN = "unknown"
 
@@ -58,20 +68,28 @@ class Leaderboard:
     """Runs as rows.
 
     `frame` has the columns study, job, task, target, data, model, loss, weighting, sampling, seed,
-    fast_dev_run, status, gate, note, seconds, trials and those of `METRICS`; what a run does not
-    have is missing. `target` and `data` name the settings too in which runs differ: runs are ranked
-    within the same task, target and data. `fast_dev_run` says that a run trained for a batch only.
-    `trials` is the number of jobs found: a Sharpe ratio picked from n jobs is the best of n draws
-    and has to be read so.
+    fast_dev_run, status, gate, note, seconds, prices, trials, effective_trials, pbo_note and those
+    of `METRICS`; what a run does not have is missing. `target` and `data` name the settings too in
+    which runs differ: runs are ranked within the same task, target and data. `fast_dev_run` says
+    that a run trained for a batch only. A Sharpe ratio picked from n trials is the best of n draws
+    and has to be read so: `trials` are all those on the same `prices`, a fingerprint, and
+    `effective_trials` the different ones among them; see `Selection`. Where a run has a Sharpe
+    ratio and no DSR, or no PBO, `note` and `pbo_note` say why.
     """
 
     frame: pd.DataFrame
+    selections: tuple[Selection, ...] = ()
+    """One for each set of prices, in no order."""
 
     @classmethod
-    def read(cls, folder: Path) -> "Leaderboard":
+    def read(cls, folder: Path, *, ledger: Path | None = None) -> "Leaderboard":
         """Leaderboard of every run below a folder, sorted by default (see `sort`).
 
         A run that is broken or not finished is listed with its status and what is wrong.
+
+        Args:
+            folder: of a study, of several, or of a run.
+            ledger: where trials are counted; what each run says where left out.
 
         Raises:
             DataError: there is no such folder, or no run below it.
@@ -79,8 +97,19 @@ class Leaderboard:
         if not folder.is_dir():
             raise DataError(f"{folder} is not a folder of runs")
         runs = run_folders(folder)
-        configs = [_config(run) for run in runs]
-        rows = [_row(run, folder, config) for run, config in zip(runs, configs, strict=True)]
+        configs = [read_config(run) for run in runs]
+        labels = [run.relative_to(folder).as_posix() for run in runs]
+        manifests = [_read(run / "manifest.json")[0] for run in runs]
+        selections = select(
+            dict(zip(labels, runs, strict=True)),
+            ledger=ledger,
+            manifests=dict(zip(labels, manifests, strict=True)),
+        )
+        places = {label: chosen for chosen in selections for label in chosen.members}
+        rows = [
+            _row(run, folder, manifest, config, label, places.get(label))
+            for run, manifest, config, label in zip(runs, manifests, configs, labels, strict=True)
+        ]
         if not rows:
             raise DataError(f"{folder} holds no runs: no metrics.json or manifest.json below it")
         frame = pd.DataFrame(rows)
@@ -88,17 +117,17 @@ class Leaderboard:
         frame["task"] = [kind.task or _UNKNOWN for kind in found]
         frame["target"] = [kind.target or None for kind in found]
         frame["data"] = [kind.data or None for kind in found]
-        frame["trials"] = len(frame)
-        numbers = [*METRICS, "seconds"]
+        numbers, counts = [*METRICS, "seconds"], ["trials", "effective_trials"]
         frame[numbers] = frame[numbers].astype(np.float64)
-        return cls(frame).sort()
+        frame[counts] = frame[counts].astype("Int64")
+        return cls(frame, tuple(selections)).sort()
 
     def sort(self, metric: str | None = None) -> "Leaderboard":
         """The same runs, the best first within each task, target and data, unfinished ones last.
 
         Args:
-            metric: column to sort by; by default CRPS for forecasts and log loss for classes, or
-                the Sharpe ratio where runs have neither.
+            metric: column to sort by; by default the deflated Sharpe ratio where runs trade, else
+                CRPS for forecasts and log loss for classes.
 
         Raises:
             ConfigError: unknown column.
@@ -112,19 +141,27 @@ class Leaderboard:
             _sorted(group, metric or _default_metric(group))
             for _, group in self.frame.groupby(_KIND, sort=True, dropna=False)
         ]
-        return Leaderboard(pd.concat(groups, ignore_index=True))
+        return replace(self, frame=pd.concat(groups, ignore_index=True))
 
-    def to_table(self, width: int = 1000) -> Group:
+    def to_table(self, width: int = 1000, *, top: int | None = None) -> Group:
         """One table per task, target and data, to be printed by rich.
 
         Args:
             width: characters in a line. The least important columns that do not fit are left out
                 and named below the table, those without a value are left out, and what all jobs
                 share is said below it too.
+            top: rows of each table, the first ones; all of them where left out.
         """
         return Group(
             *(
-                leaderboard_table(str(_kind(group)), group, width)
+                leaderboard_table(
+                    str(_kind(group)),
+                    group,
+                    self._chosen(group),
+                    jobs=len(self.frame),
+                    width=width,
+                    top=top,
+                )
                 for _, group in self.frame.groupby(_KIND, sort=False, dropna=False)
             )
         )
@@ -135,22 +172,22 @@ class Leaderboard:
         Raises:
             ConfigError: another suffix.
         """
-        if path.suffix == ".json":
-            missing = self.frame.astype(object).where(self.frame.notna(), None)
-            write_json(path, missing.to_dict(orient="records"))
-            return
-        if path.suffix not in {".csv", ".parquet"}:
-            raise ConfigError(f"cannot write {path.name!r}. Allowed: .csv, .json, .parquet")
-        with atomic_path(path) as temporary:
-            if path.suffix == ".csv":
-                self.frame.to_csv(temporary, index=False)
-            else:
-                self.frame.to_parquet(temporary, index=False)
+        write_frame(self.frame, path)
+
+    def _chosen(self, group: pd.DataFrame) -> list[Selection]:
+        """Selections that rows are of."""
+        return [chosen for chosen in self.selections if (group["prices"] == chosen.data).any()]
 
 
-def _row(run: Path, folder: Path, config: dict[str, Any]) -> dict[str, Any]:
+def _row(
+    run: Path,
+    folder: Path,
+    manifest: dict[str, Any],
+    config: dict[str, Any],
+    label: str,
+    chosen: Selection | None,
+) -> dict[str, Any]:
     metrics, problem = _read(run / "metrics.json")
-    manifest, _ = _read(run / "manifest.json")
     status = _status(run, manifest, metrics)
     if problem and status == "finished":
         status = "broken"
@@ -158,7 +195,9 @@ def _row(run: Path, folder: Path, config: dict[str, Any]) -> dict[str, Any]:
     sections = {
         "forecast": _section(metrics, "forecast"),
         **{name: _section(trading, name) for name in ("strategy", "buy_and_hold", "naive")},
+        "luck": _luck(chosen, label),
     }
+    traded = _number(sections["strategy"].get("sharpe")) is not None
     return {
         "study": str(run.parent.relative_to(folder)) if run != folder else ".",
         "job": str(metrics.get("job") or manifest.get("job") or run.name),
@@ -169,17 +208,40 @@ def _row(run: Path, folder: Path, config: dict[str, Any]) -> dict[str, Any]:
         "fast_dev_run": is_fast_dev_run(config),
         "status": status,
         "gate": _gate(_section(metrics, "gate")),
-        "note": _text(manifest.get("error") or problem),
+        "note": _text(manifest.get("error") or problem or _unknown(chosen, label, traded)),
+        "prices": None if chosen is None else chosen.data,
+        "trials": None if chosen is None else chosen.trials,
+        "effective_trials": None if chosen is None else chosen.effective,
+        "pbo_note": None if chosen is None or not traded else _no_pbo(chosen, label),
         "seconds": _number(metrics.get("seconds")),
         **{name: _number(sections[part].get(key)) for name, (part, key, _) in METRICS.items()},
     }
 
 
-def _config(run: Path) -> dict[str, Any]:
-    try:
-        return parse_config((run / "config.yaml").read_text("utf-8"))
-    except (OSError, ValueError):
+def _luck(chosen: Selection | None, label: str) -> dict[str, Any]:
+    """What a selection says about a run."""
+    luck = None if chosen is None else chosen.runs.get(label)
+    if chosen is None or luck is None:
         return {}
+    pbo = None if chosen.pbo is None or label not in chosen.pbo_runs else chosen.pbo.pbo
+    return {"dsr": luck.dsr, "psr": luck.psr, "pbo": pbo}
+
+
+def _unknown(chosen: Selection | None, label: str, traded: bool) -> str | None:
+    """Why a run that traded has no deflated Sharpe ratio, if it has none."""
+    luck = None if chosen is None else chosen.runs.get(label)
+    if luck is not None:
+        return luck.note or None
+    return "no returns, so that nothing is known about luck" if traded else None
+
+
+def _no_pbo(chosen: Selection, label: str) -> str | None:
+    """Why a run is in no PBO, if it is in none."""
+    if label in chosen.pbo_runs:
+        return None
+    if chosen.pbo is not None:
+        return "left out of PBO: of another calendar, or without usable returns"
+    return next((said for said in chosen.problems if said.startswith("No PBO")), "No PBO.")
 
 
 def _kind(group: pd.DataFrame) -> Kind:
@@ -188,9 +250,9 @@ def _kind(group: pd.DataFrame) -> Kind:
 
 
 def _status(run: Path, manifest: dict[str, Any], metrics: dict[str, Any]) -> str:
-    if "status" in manifest:
-        return str(read_status(run))  # sees that a run which says running has died
-    return str(metrics.get("status") or _UNKNOWN)
+    if manifest.get("status") == "running":
+        return str(read_status(run))  # sees that it has died
+    return str(manifest.get("status") or metrics.get("status") or _UNKNOWN)
 
 
 def _read(path: Path) -> tuple[dict[str, Any], str | None]:
@@ -230,5 +292,8 @@ def _default_metric(group: pd.DataFrame) -> str:
 
 def _sorted(group: pd.DataFrame, metric: str) -> pd.DataFrame:
     value = group[metric] if METRICS[metric][2] == "min" else -group[metric]
-    keys = pd.DataFrame({"open": group["status"] != "finished", "value": value})
-    return group.loc[keys.sort_values(["open", "value"], kind="stable", na_position="last").index]
+    keys = pd.DataFrame(
+        {"open": group["status"] != "finished", "value": value, "sharpe": -group["sharpe"]}
+    )
+    by = ["open", "value", *(["sharpe"] if metric in _LUCK else [])]
+    return group.loc[keys.sort_values(by, kind="stable", na_position="last").index]

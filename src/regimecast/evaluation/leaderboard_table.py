@@ -1,22 +1,23 @@
 """A leaderboard as a table for a terminal, with as many columns as its width takes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-import numpy as np
 import pandas as pd
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from regimecast.evaluation.selection import Selection
 from regimecast.evaluation.table_width import fitting, too_wide
 
 __all__ = ["leaderboard_table"]
 
 _BY_IMPORTANCE = (
-    "job", "crps", "log_loss", "sharpe", "buy_and_hold_sharpe", "naive_sharpe", "status",
+    "job", "crps", "log_loss", "sharpe", "dsr", "buy_and_hold_sharpe", "naive_sharpe", "status",
     "study", "directional_accuracy", "accuracy", "max_drawdown", "note", "gate", "crash_mae",
     "crash_accuracy", "model", "weighting", "loss", "sampling", "seed", "macro_f1", "turnover",
-    "ic", "mae", "break_even_bps", "crash_n", "pinball", "brier", "rank_ic",
+    "ic", "mae", "break_even_bps", "crash_n", "pinball", "brier", "rank_ic", "psr", "mse",
 )  # fmt: skip
 """Every column, the most important first; a narrow terminal shows the first ones."""
 
@@ -38,20 +39,31 @@ _TITLES = {
     "naive_sharpe": "naive rule\nsharpe",
 }
 _PERCENT = frozenset(
-    {"accuracy", "crash_accuracy", "macro_f1", "directional_accuracy", "max_drawdown"}
+    {"accuracy", "crash_accuracy", "macro_f1", "directional_accuracy", "max_drawdown", "dsr", "psr"}
 )
 _TWO_DIGITS = frozenset({"sharpe", "buy_and_hold_sharpe", "naive_sharpe", "turnover"})
 _LONGEST = {"job": 50, "note": 30}
 """Columns whose words may go over several lines, and the width that they get at least."""
 
 
-def leaderboard_table(kind: str, group: pd.DataFrame, width: int) -> Group:
+def leaderboard_table(
+    kind: str,
+    group: pd.DataFrame,
+    selections: Sequence[Selection],
+    *,
+    jobs: int,
+    width: int,
+    top: int | None,
+) -> Group:
     """Jobs of one kind in the order given, best first.
 
     Args:
         kind: what they forecast.
         group: rows of a `Leaderboard`.
+        selections: that they are of.
+        jobs: of all kinds.
         width: characters in a line; what does not fit is named below the table.
+        top: rows to show, the first ones; None for all.
     """
     marked = group["status"].where(~group["fast_dev_run"], group["status"] + " (fast dev run)")
     group = group.assign(status=marked)
@@ -64,11 +76,19 @@ def leaderboard_table(kind: str, group: pd.DataFrame, width: int) -> Group:
         if name in filled and len(group) > 1 and len(set(group[name])) == 1
     }
     candidates = [name for name in filled if name not in common]
-    shown = fitting(candidates, lambda names: _table(kind, group, names), width)
-    table = _table(kind, group, shown, flexible=True)
-    trials = _trials(group)
-    luck = f" The best of {trials} jobs is partly luck." if trials > 1 else ""
-    below = [f"Out of sample, after costs.{luck}"]
+    title = f"{kind}: {_count(group, jobs)}"
+    counts = {(chosen.trials, chosen.effective) for chosen in selections}
+    if len(counts) > 1:
+        group = group.assign(sharpe=_counted(group))
+    heads = _heads(counts)
+    best = group if top is None else group.head(top)
+    shown = fitting(candidates, lambda names: _table(title, best, names, heads), width)
+    table = _table(title, best, shown, heads, flexible=True)
+    below = []
+    if more := len(group) - len(best):
+        below.append(f"And {more:,} more: --top {len(group)}, or in the report, or with --output.")
+    traded = bool(group["sharpe"].notna().any())
+    below += ["Out of sample, after costs.", *_about_luck(selections, traded=traded)]
     if common:
         below.append(f"In every job: {', '.join(f'{k} {v}' for k, v in common.items())}.")
     if left_out := [_title(name) for name in candidates if name not in shown]:
@@ -76,17 +96,69 @@ def leaderboard_table(kind: str, group: pd.DataFrame, width: int) -> Group:
     return Group(table, Text("\n".join(below), style="dim"))
 
 
+def _about_luck(selections: Sequence[Selection], *, traded: bool) -> list[str]:
+    """How many trials there were, what the best of them shows by luck, and what is wrong."""
+    said = []
+    for chosen in selections:
+        line = f"{chosen.sentence()}."
+        if not traded:
+            said.append(line)
+            continue
+        if chosen.runs:
+            line += (
+                " Without skill the best of these has a Sharpe ratio of "
+                f"{chosen.expected_maximum:.2f} on average; dsr: probability that a run's is above."
+            )
+        if chosen.pbo is not None:
+            line += (
+                f" PBO {chosen.pbo.pbo:.0%}: how often the best of {len(chosen.pbo_runs)} runs "
+                "here turns out below their median."
+            )
+        said += [line, *chosen.problems]
+    return list(dict.fromkeys(said))
+
+
+def _counted(group: pd.DataFrame) -> pd.Series:
+    """Sharpe ratios with the trials of each, where they are not the same for all."""
+    return pd.Series(
+        [
+            ""
+            if pd.isna(row["sharpe"])
+            else f"{row['sharpe']:.2f} ({_of(row['trials'], row['effective_trials'])})"
+            for row in group.to_dict("records")
+        ],
+        index=group.index,
+        dtype=object,
+    )
+
+
+def _heads(counts: set[tuple[int, int]]) -> dict[str, str]:
+    """Headings of columns, that of the Sharpe ratio with its trials."""
+    if len(counts) != 1:
+        return {**_TITLES, "sharpe": "sharpe\n(of trials, different)"}
+    ((trials, effective),) = counts
+    return {**_TITLES, "sharpe": f"sharpe\n({_of(trials, effective)})"}
+
+
+def _of(trials: int, effective: int) -> str:
+    return f"of {trials:,}, {effective:,} different"
+
+
 def _table(
-    kind: str, group: pd.DataFrame, names: Sequence[str], *, flexible: bool = False
+    title: str,
+    group: pd.DataFrame,
+    names: Sequence[str],
+    heads: Mapping[str, str],
+    *,
+    flexible: bool = False,
 ) -> Table:
     inner = [name for name in group.columns if name in names and name not in _AT_THE_END]
     columns = [*inner, *(name for name in _AT_THE_END if name in names)]
     # Text, not str: rich would read square brackets in a str as markup.
-    title = Text(f"{kind}: {_count(group)}", style="table.title")
-    table = Table(title=title, title_justify="left")
+    table = Table(title=Text(title, style="table.title"), title_justify="left")
     for name in columns:
         table.add_column(
-            f"sharpe\n(of {_trials(group)})" if name == "sharpe" else _heading(name),
+            heads.get(name, name.replace("_", " ")),
             justify="left" if name in _WORDS else "right",
             overflow="fold",
             no_wrap=name not in _LONGEST,
@@ -97,32 +169,23 @@ def _table(
     return table
 
 
-def _trials(group: pd.DataFrame) -> int:
-    return int(group["trials"].iloc[0])
-
-
-def _count(group: pd.DataFrame) -> str:
+def _count(group: pd.DataFrame, jobs: int) -> str:
     """Such as ``2 of 9 jobs, 1 finished``."""
-    trials, finished = _trials(group), int(group["status"].str.startswith("finished").sum())
-    part = "" if len(group) == trials else f"{len(group)} of "
+    finished = int(group["status"].str.startswith("finished").sum())
+    part = "" if len(group) == jobs else f"{len(group)} of "
     rest = "" if finished == len(group) else f", {finished} finished"
-    return f"{part}{trials} job{'' if trials == 1 else 's'}{rest}"
-
-
-def _heading(name: str) -> str:
-    return _TITLES.get(name, name.replace("_", " "))
+    return f"{part}{jobs} job{'' if jobs == 1 else 's'}{rest}"
 
 
 def _title(name: str) -> str:
     """A column's heading in one line."""
-    return _heading(name).replace("\n", " ")
+    return _TITLES.get(name, name.replace("_", " ")).replace("\n", " ")
 
 
-def _text(name: str, value: object) -> str:
-    if name in _WORDS:
-        return value if isinstance(value, str) else ""
-    assert isinstance(value, float)
-    if np.isnan(value):
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if name in _WORDS or pd.isna(value):
         return ""
     if name in _PERCENT:
         return f"{value:.1%}"

@@ -14,6 +14,10 @@ __all__ = ["Overfitting", "probability_of_backtest_overfitting"]
 
 _ROUNDING = 1e-12
 """Variation below this share of the returns' size comes from rounding."""
+_AT_A_TIME = 2**16
+"""Scores that are computed together; half a megabyte."""
+
+_Score = Callable[[Bool[np.ndarray, "C S"]], Float[np.ndarray, "C N"]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,13 +76,21 @@ def probability_of_backtest_overfitting(
         raise SpecError("returns hold NaN or infinity; leave out the trials that did not finish")
     chosen = _halves(n_blocks)
     blocks = np.array_split(np.arange(times), n_blocks)
-    score = (
-        _sharpes(returns, blocks, chosen)
-        if metric is None
-        else _scores(returns, blocks, chosen, metric)
+    score = _sharpes(returns, blocks) if metric is None else _scores(returns, blocks, metric)
+    # In order of combinations, the complement of the first is the last, and so on: each pair is
+    # scored once and ranked both ways. A few at a time, so that scores stay in the cache.
+    half, step = len(chosen) // 2, max(1, _AT_A_TIME // n)
+    there, back = [], []
+    for start in range(0, half, step):
+        some = chosen[start : min(start + step, half)]
+        within, out = score(some), score(~some)
+        there.append(_ranked(within, out))
+        back.append(_ranked(out, within))
+    logits, inside, outside = (
+        np.concatenate([*first, *(part[::-1] for part in reversed(second))])
+        for first, second in zip(zip(*there, strict=True), zip(*back, strict=True), strict=True)
     )
-    # In order of combinations, the other half of one is that of its mirror image.
-    return _ranked(score, score[::-1])
+    return Overfitting(logits, inside, outside)
 
 
 def _halves(n_blocks: int) -> Bool[np.ndarray, "C S"]:
@@ -89,49 +101,56 @@ def _halves(n_blocks: int) -> Bool[np.ndarray, "C S"]:
     return chosen
 
 
-def _sharpes(
-    returns: Float[np.ndarray, "T N"],
-    blocks: list[Int[np.ndarray, " _"]],
-    chosen: Bool[np.ndarray, "C S"],
-) -> Float[np.ndarray, "C N"]:
-    """Sharpe ratio of every trial on every half, from sums over blocks."""
+def _sharpes(returns: Float[np.ndarray, "T N"], blocks: list[Int[np.ndarray, " _"]]) -> _Score:
+    """What gives the Sharpe ratio of every trial on every half, from sums over blocks."""
     # About the mean of all times, so that little is lost in the difference of squares.
     level = returns.mean(axis=0)
     moved = returns - level
     sums = np.stack([moved[block].sum(axis=0) for block in blocks])
     squares = np.stack([(moved[block] ** 2).sum(axis=0) for block in blocks])
-    half = chosen.astype(np.float64)
-    count = half @ np.array([len(block) for block in blocks], dtype=np.float64)
-    mean = half @ sums / count[:, None]
-    variance = half @ squares / count[:, None] - mean**2
-    varies = variance > (_ROUNDING * np.abs(returns).max(axis=0)) ** 2 + _ROUNDING * mean**2
-    deviation = np.sqrt(np.where(varies, variance, 1.0))
-    return np.where(varies, (mean + level) / deviation, 0.0)
+    length = np.array([len(block) for block in blocks], dtype=np.float64)
+    rounding = (_ROUNDING * np.abs(returns).max(axis=0)) ** 2
+
+    def score(chosen: Bool[np.ndarray, "C S"]) -> Float[np.ndarray, "C N"]:
+        half = chosen.astype(np.float64)
+        half /= (half @ length)[:, None]
+        mean = half @ sums
+        variance = half @ squares - mean**2
+        varies = variance > rounding + _ROUNDING * mean**2
+        deviation = np.sqrt(np.where(varies, variance, 1.0))
+        return np.where(varies, (mean + level) / deviation, 0.0)
+
+    return score
 
 
 def _scores(
     returns: Float[np.ndarray, "T N"],
     blocks: list[Int[np.ndarray, " _"]],
-    chosen: Bool[np.ndarray, "C S"],
     metric: Callable[[Float[np.ndarray, " t"]], float],
-) -> Float[np.ndarray, "C N"]:
-    """A metric of every trial on every half."""
-    score = np.empty((len(chosen), returns.shape[1]))
-    for row, half in zip(score, chosen, strict=True):
-        times = np.concatenate(
-            [block for block, wanted in zip(blocks, half, strict=True) if wanted]
-        )
-        row[:] = [metric(trial) for trial in returns[times].T]
-    if not np.isfinite(score).all():
-        raise SpecError("metric gave a score that is not finite; give one for every series")
+) -> _Score:
+    """What gives a metric of every trial on every half."""
+
+    def score(chosen: Bool[np.ndarray, "C S"]) -> Float[np.ndarray, "C N"]:
+        found = np.empty((len(chosen), returns.shape[1]))
+        for row, half in zip(found, chosen, strict=True):
+            times = np.concatenate(
+                [block for block, wanted in zip(blocks, half, strict=True) if wanted]
+            )
+            row[:] = [metric(trial) for trial in returns[times].T]
+        if not np.isfinite(found).all():
+            raise SpecError("metric gave a score that is not finite; give one for every series")
+        return found
+
     return score
 
 
-def _ranked(within: Float[np.ndarray, "C N"], out: Float[np.ndarray, "C N"]) -> Overfitting:
-    """The winner of each row of the first, ranked in the same row of the second."""
+def _ranked(
+    within: Float[np.ndarray, "C N"], out: Float[np.ndarray, "C N"]
+) -> tuple[Float[np.ndarray, " C"], Float[np.ndarray, " C"], Float[np.ndarray, " C"]]:
+    """Logit, score within and score out of the winner of each row of the first."""
     row, winner = np.arange(len(within)), within.argmax(axis=1)
     mine = out[row, winner]
     below = (out < mine[:, None]).sum(axis=1)
     equal = (out == mine[:, None]).sum(axis=1)
     rank = (below + (equal + 1) / 2) / (out.shape[1] + 1)
-    return Overfitting(np.log(rank / (1 - rank)), within[row, winner], mine)
+    return np.log(rank / (1 - rank)), within[row, winner], mine

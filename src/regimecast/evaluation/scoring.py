@@ -11,7 +11,7 @@ from regimecast.core.forecast import Forecast, Outcomes
 from regimecast.core.types import REGIMES, ForecastKind
 from regimecast.evaluation import class_metrics, forecast_metrics
 
-__all__ = ["Metrics", "check_aligned", "episodes", "evaluate", "reported_steps"]
+__all__ = ["Metrics", "check_aligned", "episodes", "evaluate", "known_cells", "reported_steps"]
 
 Metrics = dict[str, float | int | None]
 """Metric by key; None where it does not exist."""
@@ -108,7 +108,7 @@ class _Cells:
     def __init__(self, forecast: Forecast, outcomes: Outcomes, *, direction: bool) -> None:
         # Step by step, since most selections are of a step. There may be 54 million cells
         # (720 steps, 7 series, 10,801 origins): none is held twice, and indices are int32.
-        known, happened = (cells.T for cells in _known(outcomes, forecast.kind))
+        known, happened = (cells.T for cells in known_cells(outcomes, forecast.kind))
         self.step, self.row = (
             np.broadcast_to(index.astype(np.int32), known.shape)[known]
             for index in (np.arange(len(known))[:, None], np.arange(known.shape[1]))
@@ -212,7 +212,7 @@ class _Cells:
         }
 
 
-def _known(
+def known_cells(
     outcomes: Outcomes, kind: ForecastKind
 ) -> tuple[Bool[np.ndarray, "N H"], Float[np.ndarray, "N H"]]:
     """Cells to be scored, and what happened in them in the terms of the forecast.

@@ -1,5 +1,7 @@
 """Figures that ask whether forecasts can be believed: stated against observed frequencies."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -18,7 +20,12 @@ from regimecast.report.palette import (
 )
 from regimecast.report.series import wilson
 
-__all__ = ["calibration"]
+__all__ = ["calibration", "calibration_by_regime"]
+
+_SHARES: dict[str, Any] = {
+    "range": [-0.02, 1.02], "tickformat": ".0%", "tickmode": "linear", "tick0": 0, "dtick": 0.25,
+}  # fmt: skip
+"""Axis from 0 to 100 %."""
 
 
 def calibration(predictions: pd.DataFrame) -> go.Figure:
@@ -30,24 +37,10 @@ def calibration(predictions: pd.DataFrame) -> go.Figure:
     """
     kind = forecast_kind(predictions)
     horizon = int(predictions["step"].max())
-    last = predictions.loc[predictions["step"] == shown_step(predictions)]
-    last = last.dropna(subset=["actual"])
+    last = _known(predictions)
     if kind is ForecastKind.POSITIONS:
         return _position_buckets(last)
-    chart = figure(
-        420,
-        xaxis=axis("stated probability", range=[-0.02, 1.02], tickformat=".0%"),
-        yaxis=axis("observed frequency", range=[-0.02, 1.02], tickformat=".0%"),
-        hovermode="closest",
-    )
-    chart.add_scatter(
-        x=[0, 1],
-        y=[0, 1],
-        mode="lines",
-        line={"color": MUTED, "dash": "dash", "width": 1.2},
-        name="perfect",
-        hoverinfo="skip",
-    )
+    chart = _diagonal(420)
     if kind is ForecastKind.PROBABILITIES:
         for index, (value, column) in enumerate(level_columns(last, "p").items()):
             stated = last[column].to_numpy(np.float64)
@@ -65,13 +58,73 @@ def calibration(predictions: pd.DataFrame) -> go.Figure:
     return chart
 
 
+def calibration_by_regime(predictions: pd.DataFrame) -> dict[str, go.Figure]:
+    """Calibration in each regime beside that in all of them, by name of the regime.
+
+    Of class probabilities, that of the most probable class is compared with how often it came true.
+    Regimes with few forecasts are left out, and so are positions, which state no probability.
+    """
+    kind = forecast_kind(predictions)
+    horizon = int(predictions["step"].max())
+    last = _known(predictions)
+    found: dict[str, go.Figure] = {}
+    for code, name in enumerate(REGIMES) if kind is not ForecastKind.POSITIONS else ():
+        own = last.loc[last["regime"] == code]
+        if len(own) < 10 * horizon:
+            continue
+        chart = _diagonal(300, legend=False)
+        for rows, title, colour in (
+            (last, "all regimes", MUTED),
+            (own, prose(name), REGIME_COLOURS[name]),
+        ):
+            if kind is ForecastKind.QUANTILES:
+                _add_coverage(chart, rows, horizon, title, colour, shown=True)
+            else:
+                p = rows[list(level_columns(rows, "p").values())].to_numpy(np.float64)
+                values = np.array(list(level_columns(rows, "p")))
+                hit = values[p.argmax(axis=1)] == rows["actual"].to_numpy(np.float64)
+                _add_reliability(chart, p.max(axis=1), hit, title, colour)
+        chart.data[1].update(error_y=None, line={"width": 1.2, "dash": "dot"}, marker={"size": 4})
+        found[name] = chart
+    return found
+
+
+def _known(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Forecasts of the step to draw whose outcome is known."""
+    shown = predictions.loc[predictions["step"] == shown_step(predictions)]
+    return shown.dropna(subset=["actual"])
+
+
+def _diagonal(height: int, *, legend: bool = True) -> go.Figure:
+    """An empty chart of observed against stated frequency, with the line where they agree."""
+    chart = figure(
+        height,
+        xaxis=axis("stated probability", **_SHARES),
+        yaxis=axis("observed frequency", **_SHARES),
+        hovermode="closest",
+        showlegend=legend,
+    )
+    if not legend:
+        chart.update_layout(margin={"l": 8, "r": 28, "t": 6, "b": 8})
+    chart.add_scatter(
+        x=[0, 1],
+        y=[0, 1],
+        mode="lines",
+        line={"color": MUTED, "dash": "dash", "width": 1.2},
+        name="perfect",
+        hoverinfo="skip",
+    )
+    return chart
+
+
 def _add_coverage(
     chart: go.Figure, rows: pd.DataFrame, horizon: int, name: str, colour: str, *, shown: bool
 ) -> None:
     levels = level_columns(rows, "q")
     actual = rows["actual"].to_numpy(np.float64)
     observed = [float(np.mean(actual <= rows[column])) for column in levels.values()]
-    independent = len(rows) / horizon
+    # Where folds overlap, as combinatorial ones do, an origin is forecast several times.
+    independent = len(rows[["asset", "origin"]].drop_duplicates()) / horizon
     _add_points(
         chart,
         np.array(list(levels)),

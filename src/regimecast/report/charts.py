@@ -1,23 +1,22 @@
 """A run's charts, each with its title, the sentence that says how to read it, and its controls."""
 
+import json
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
-import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 from markupsafe import Markup
 
-from regimecast.core.types import REGIMES, ForecastKind
-from regimecast.report import calibration_figures, figures, forecast_figures, metric_figures
-from regimecast.report.forecast_figures import forecast_kind, level_columns
-from regimecast.report.numbers import headline, metric_title, percent, plain, prose
+from regimecast.core.types import REGIMES
+from regimecast.report import figures, metric_figures, study_figures
+from regimecast.report.numbers import bars, fixed, headline, metric_title, plain
 from regimecast.report.run_files import RunFiles
 
 __all__ = [
     "ERRORS",
     "Chart",
-    "forecast_charts",
     "money_charts",
     "regime_charts",
     "script_json",
@@ -33,8 +32,8 @@ CRPS comes first because runs with different quantile levels can be compared by 
 _METRICS = 3
 """Errors shown by regime as charts; the table holds all of them."""
 
-_ASSETS = 12
-"""Assets that one fan can switch between."""
+_REPEATED = 200
+"""Characters of an array from which it is worth keeping once for all traces that have it."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +48,24 @@ class Chart:
     log_axis: str = ""
     """Axis that a button may make logarithmic."""
     choices: tuple[str, ...] = ()
-    """Assets to choose from; the traces of the chosen one are shown."""
+    """Names to choose from; the traces whose ``meta`` is the chosen one are shown."""
+    of: str = "Asset"
+    """What the choices are."""
+    runs: tuple[int, ...] = ()
+    """On a study's page, whose choice each is, by position in the leaderboard."""
     small: bool = False
     """Whether several of its kind stand side by side."""
 
     @cached_property
     def json(self) -> Markup:
         """The figure as json that cannot end the script element it stands in."""
-        return script_json(str(self.figure.to_json()))
+        return script_json(_packed(json.loads(str(self.figure.to_json()))))
+
+    @property
+    def follows(self) -> str:
+        """``runs`` where a study's filter reaches it, see `study_figures`."""
+        metas = [trace.meta for trace in self.figure.data]
+        return "runs" if self.runs or any(isinstance(meta, dict) for meta in metas) else ""
 
     @property
     def height(self) -> int:
@@ -65,10 +74,10 @@ class Chart:
 
 
 def money_charts(run: RunFiles) -> list[Chart]:
-    """Equity after costs with drawdown."""
+    """Equity after costs with drawdown, and the other backtest paths where there are any."""
     if run.returns is None:
         return []
-    return [
+    found = [
         Chart(
             "equity",
             "Equity after costs, and drawdown",
@@ -79,49 +88,21 @@ def money_charts(run: RunFiles) -> list[Chart]:
             log_axis="yaxis2",
         )
     ]
-
-
-def forecast_charts(run: RunFiles) -> list[Chart]:
-    """Fan through time, fans of single forecasts, calibration."""
-    table = run.predictions
-    if table is None:
-        return []
-    kind, horizon = forecast_kind(table), int(table["step"].max())
-    assets = tuple(map(str, table["asset"].unique()))[:_ASSETS]
-    captions = {
-        ForecastKind.QUANTILES: (
-            "Forecast fan against what happened",
-            (
-                f"At each origin, the forecast {horizon} bars ahead (bands and median) and what "
-                "followed (thin line), in units of the target. "
-                if run.untraded
-                else f"At each origin, the forecast of the log return over the next {horizon} bars "
-                "(bands and median) and the return that followed (thin line). "
+    if run.paths is not None and run.path_sharpes:
+        sharpes = sorted(run.path_sharpes)
+        found.append(
+            Chart(
+                "paths",
+                f"{len(sharpes)} backtest paths",
+                "Each combination of the split leaves out other stretches of time; together they "
+                f"make {bars(len(sharpes))} histories, none of them chosen. Sharpe ratios from "
+                f"{fixed(sharpes[0])} to {fixed(sharpes[-1])}; all else on this page is of the "
+                "path with the median one.",
+                study_figures.path_fan(run.paths),
+                log_axis="yaxis",
             )
-            + _coverage(table),
-        ),
-        ForecastKind.PROBABILITIES: (
-            "Class probabilities against what happened",
-            "The height of each area is the probability given to that class at the origin; the "
-            "marks along the top show the class that came true.",
-        ),
-        ForecastKind.POSITIONS: (
-            "Position through time",
-            "The position chosen at each origin for the next bar, from −1 (fully short) to 1 "
-            "(fully long).",
-        ),
-    }
-    title, caption = captions[kind]
-    if table["origin"].nunique() > forecast_figures.FIRST_SEEN:
-        caption += (
-            f" The last {forecast_figures.FIRST_SEEN} origins come first; double-click for all."
         )
-    choices = assets if len(assets) > 1 else ()
-    drawn = forecast_figures.fan(table, assets, returns=not run.untraded)
-    charts = [Chart("fan", title, caption, drawn, choices=choices)]
-    if kind is ForecastKind.QUANTILES and horizon > 1:
-        charts += _paths(table, assets[0], returns=not run.untraded)
-    return [*charts, _calibration(table, kind, horizon), *_by_step(run)]
+    return found
 
 
 def regime_charts(run: RunFiles) -> list[Chart]:
@@ -175,94 +156,28 @@ def training_charts(run: RunFiles) -> list[Chart]:
     ]
 
 
-def _paths(table: pd.DataFrame, asset: str, *, returns: bool) -> list[Chart]:
-    """Six forecasts of one asset: the best and worst outcome and four spread through time."""
-    worst, best = ("worst", "best") if returns else ("lowest", "highest")
-    own = table.loc[(table["asset"] == asset) & (table["step"] == table["step"].max())]
-    own = own.dropna(subset=["actual"]).drop_duplicates("origin").sort_values("origin")
-    if len(own) < 6:
-        return []
-    extremes = [int(own["actual"].argmin()), int(own["actual"].argmax())]
-    spread = np.linspace(0, len(own) - 1, 6).round().astype(int)[1:5].tolist()
-    notes = {extremes[0]: f"{worst} outcome", extremes[1]: f"{best} outcome"}
-    charts = []
-    for place in sorted({*extremes, *spread}):
-        row = own.iloc[place]
-        regime = int(row["regime"])
-        known = prose(REGIMES[regime]) if 0 <= regime < len(REGIMES) else "unknown"
-        note = f", {notes[place]}" if place in notes else ""
-        charts.append(
-            Chart(
-                f"path-{place}",
-                f"{row['origin']:%Y-%m-%d}{note}",
-                f"{asset}; regime at the origin: {known}.",
-                forecast_figures.fan_paths(table, asset, row["origin"], returns=returns),
-                small=True,
-            )
-        )
-    return charts
-
-
-def _calibration(table: pd.DataFrame, kind: ForecastKind, horizon: int) -> Chart:
-    if kind is ForecastKind.POSITIONS:
-        title = "Position against the return that followed"
-        caption = (
-            "Positions for the next bar are sorted into fifths, each against the return of that "
-            "bar; a rising line means that larger positions were followed by larger returns. Bars "
-            "are 95% intervals."
-        )
-    elif kind is ForecastKind.PROBABILITIES:
-        title = "Calibration"
-        caption = (
-            "Forecasts are sorted by stated probability into tenths; points on the diagonal came "
-            "true as often as stated, points below it less often. Bars are 95% intervals."
-        )
-    else:
-        title = "Calibration"
-        caption = (
-            "For each stated quantile, the share of outcomes that fell below it; on the diagonal "
-            "the forecast is honest. Bars are 95% intervals that count one forecast in "
-            f"{horizon} as independent; click a regime in the legend to add it."
-        )
-    return Chart("calibration", title, caption, calibration_figures.calibration(table))
-
-
-def _by_step(run: RunFiles) -> list[Chart]:
-    for metric in ERRORS:
-        values = {
-            step: value
-            for step in range(1, 1001)
-            if (value := plain(run.forecast.get(f"test/step={step}/{metric}"))) is not None
-        }
-        if len(values) > 1:
-            return [
-                Chart(
-                    "steps",
-                    f"{headline(metric_title(metric))} by step",
-                    "How the error grows the further ahead a forecast looks, over all regimes; a "
-                    "random walk's grows with the square root of the step.",
-                    metric_figures.error_by_step(values, metric_title(metric)),
-                )
-            ]
-    return []
-
-
-def _coverage(table: pd.DataFrame) -> str:
-    """How often the widest band held what happened, as a sentence."""
-    levels = level_columns(table, "q")
-    if len(levels) < 2:
-        return ""
-    last = table.loc[table["step"] == table["step"].max()].dropna(subset=["actual"])
-    low, high = min(levels), max(levels)
-    inside = last["actual"].between(last[levels[low]], last[levels[high]])
-    return (
-        f"{percent(float(inside.mean()))} of outcomes fell inside the band from {low:.0%} to "
-        f"{high:.0%}; {percent(high - low, 0)} should."
-    )
-
-
 def script_json(text: str) -> Markup:
     """Json made safe to stand inside a script element: nothing in it can close the element."""
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return Markup(text)  # noqa: S704  # the characters that HTML reads are escaped above
+
+
+def _packed(content: dict[str, Any]) -> str:
+    """Json of a figure that holds an array of several traces, such as their times, only once.
+
+    ``{"shared": 3}`` stands for the array at that position of ``shared``.
+    """
+    places = [(trace, key) for trace in content["data"] for key in ("x", "y", "customdata")]
+    texts = {
+        (id(trace), key): json.dumps(trace[key], separators=(",", ":"))
+        for trace, key in places
+        if key in trace
+    }
+    count = Counter(text for text in texts.values() if len(text) > _REPEATED)
+    shared = {text: place for place, text in enumerate(t for t, n in count.items() if n > 1)}
+    for trace, key in places:
+        if (place := shared.get(texts.get((id(trace), key), ""))) is not None:
+            trace[key] = {"shared": place}
+    content["shared"] = [json.loads(text) for text in shared]
+    return json.dumps(content, separators=(",", ":"))

@@ -3,7 +3,6 @@
 Each figure stands on its own and can be shown in a notebook: ``equity(returns).show()``.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,21 +14,20 @@ from regimecast.report.numbers import prose
 from regimecast.report.palette import (
     BUY_AND_HOLD,
     GROSS,
-    LINES,
     NAIVE,
     REGIME_COLOURS,
     STRATEGY,
     axis,
     figure,
-    plain_text,
     translucent,
 )
 from regimecast.report.series import evenly, regime_spans, single, stamps, thin_equity
 
 __all__ = [
     "SERIES",
+    "add_regimes",
     "equity",
-    "equity_overlay",
+    "hidden_axis",
     "regime_timeline",
 ]
 
@@ -54,11 +52,11 @@ def equity(returns: pd.DataFrame) -> go.Figure:
     chart = figure(
         520,
         xaxis=axis(anchor="y3", type="date", range=[x[0], x[-1]]),
-        yaxis=_background([0.36, 1.0]),
+        yaxis=hidden_axis([0.36, 1.0]),
         yaxis2=axis(
             "growth of 1", overlaying="y", domain=[0.36, 1.0], side="left", tickformat="~g"
         ),
-        yaxis3=_background([0.0, 0.29]),
+        yaxis3=hidden_axis([0.0, 0.29]),
         yaxis4=axis(
             "drawdown",
             overlaying="y3",
@@ -69,7 +67,7 @@ def equity(returns: pd.DataFrame) -> go.Figure:
             nticks=5,
         ),
     )
-    _add_bands(chart, time, thin["regime"].to_numpy(), ("y", "y3"))
+    add_regimes(chart, time, thin["regime"].to_numpy(), ("y", "y3"))
     for name, (title, colour, dash) in SERIES.items():
         if name not in thin:
             continue
@@ -92,46 +90,6 @@ def equity(returns: pd.DataFrame) -> go.Figure:
     # Drawn back to front; named front to back.
     for rank, name in enumerate(reversed(SERIES)):
         chart.update_traces(legendrank=rank, selector={"legendgroup": name})
-    return chart
-
-
-def equity_overlay(curves: Mapping[str, pd.DataFrame]) -> go.Figure:
-    """Equity after costs of several runs on one time axis, with buy and hold of the longest.
-
-    Args:
-        curves: content of ``returns.parquet`` per run label, best first.
-    """
-    chart = figure(
-        440,
-        xaxis=axis(type="date"),
-        yaxis=axis("growth of 1", tickformat="~g"),
-        hovermode="x",
-    )
-    for index, (label, returns) in enumerate(curves.items()):
-        thin = thin_equity(returns, at_most=1500)
-        chart.add_scatter(
-            x=stamps(thin["time"].to_numpy()),
-            y=single(thin["strategy"]),
-            name=plain_text(label),
-            mode="lines",
-            line={
-                "color": LINES[index % len(LINES)],
-                "width": 1.7,
-                "dash": ("solid", "dot", "dash")[index // len(LINES) % 3],
-            },
-            hovertemplate="%{y:.3f}",
-        )
-    longest = max(curves.values(), key=len)
-    if "buy_and_hold" in longest:
-        thin = thin_equity(longest, at_most=1500)
-        chart.add_scatter(
-            x=stamps(thin["time"].to_numpy()),
-            y=single(thin["buy_and_hold"]),
-            name="buy and hold",
-            mode="lines",
-            line={"color": BUY_AND_HOLD, "width": 1.3, "dash": "dash"},
-            hovertemplate="%{y:.3f}",
-        )
     return chart
 
 
@@ -176,15 +134,24 @@ def regime_timeline(returns: pd.DataFrame) -> go.Figure:
     return chart
 
 
-def _background(domain: list[float]) -> dict[str, Any]:
+def hidden_axis(domain: list[float]) -> dict[str, Any]:
     """Hidden axis from 0 to 1 that the regime bands of one panel are drawn on."""
     return {"domain": domain, "range": [0, 1], "visible": False, "fixedrange": True}
 
 
-def _add_bands(
+def add_regimes(
     chart: go.Figure, time: np.ndarray, regime: np.ndarray, axes: tuple[str, ...]
 ) -> None:
-    """One filled step line per regime and panel: far lighter than a rectangle per stretch."""
+    """Regimes as the background of a chart with a time axis.
+
+    One filled step line per regime and panel: far lighter than a rectangle per stretch.
+
+    Args:
+        chart: to draw on.
+        time: of each row.
+        regime: code known at that time.
+        axes: of each panel, made by `hidden_axis`.
+    """
     spans = regime_spans(time, np.asarray(regime, dtype=np.int64))
     for name in dict.fromkeys(span[0] for span in spans if span[0] != "unknown"):
         x = [edge for span in spans if span[0] == name for edge in (span[1], span[2])]

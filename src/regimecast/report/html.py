@@ -22,13 +22,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from regimecast.core.errors import DataError
 from regimecast.core.files import write_text
-from regimecast.report import charts, ranking, study, tables
-from regimecast.report.numbers import metric_value
+from regimecast.report import charts, forecast_charts, study, tables, tiles, verdicts
+from regimecast.report.numbers import interval, metric_value
 from regimecast.report.palette import DARK
 from regimecast.report.run_files import RunFiles
-from regimecast.tracking.folder import run_folders
 
 __all__ = ["render_page", "run_figures", "write_multirun_report", "write_run_report"]
 
@@ -46,9 +44,13 @@ def write_run_report(folder: Path) -> Path:
     parts = _charts(run)
     trading, folds = tables.trading_table(run), tables.folds_table(run)
     regime_head, regime_rows = tables.regime_table(run)
+    gate, events = verdicts.gate(run), verdicts.events(run)
     filled = {
+        "gate": gate.rules,
         "money": parts["money"] or trading,
         "forecasts": parts["forecasts"],
+        "calibration": parts["calibration"] or run.conformal,
+        "events": events,
         "regimes": parts["regimes"] or regime_rows,
         "training": parts["training"] or folds,
         "record": True,
@@ -58,15 +60,21 @@ def write_run_report(folder: Path) -> Path:
         run=run,
         facts=tables.facts(run),
         warnings=tables.warnings(run),
-        tiles=tables.tiles(run),
-        gate=tables.gate(run),
+        tiles=tiles.tiles(run),
+        gate=gate,
+        conformal=verdicts.conformal(run),
+        events=events,
+        not_testable=verdicts.not_testable(run),
         trading=trading,
         folds=folds,
         regime_head=regime_head,
         regime_rows=regime_rows,
         several_assets=run.predictions is not None and run.predictions["asset"].nunique() > 1,
         sections=[name for name, content in filled.items() if content],
-        metrics=[(key, metric_value(key, value)) for key, value in run.forecast.items()],
+        metrics=[
+            (key, metric_value(key, value), interval(key, run.interval("forecast", key)))
+            for key, value in run.forecast.items()
+        ],
         manifest=json.dumps(run.manifest, indent=2, ensure_ascii=False) if run.manifest else "",
         charts=[chart for part in parts.values() for chart in part],
         **parts,
@@ -97,27 +105,7 @@ def write_multirun_report(folder: Path) -> Path:
     Raises:
         DataError: no run folder is in it.
     """
-    found = {
-        path.relative_to(folder).as_posix(): RunFiles.read(path, predictions=False)
-        for path in run_folders(folder)
-    }
-    if not found:
-        raise DataError(f"{folder} holds no run folders")
-    runs = ranking.ranked(found)
-    columns = study.columns(runs)
-    text = render_page(
-        "multirun.html",
-        study=folder.resolve().name,
-        statuses=study.statuses(runs),
-        trials=study.trials(runs),
-        columns=columns,
-        sorting=study.sorting(runs, columns),
-        mixed=ranking.is_mixed(runs),
-        rows=[study.row(label, run, columns) for label, run in runs.items()],
-        shared=study.shared(runs),
-        heat=study.heat(runs),
-        charts=study.overlay(runs),
-    )
+    text = render_page("multirun.html", **study.page_content(folder))
     write_text(folder / "report.html", text)
     return folder / "report.html"
 
@@ -126,7 +114,8 @@ def _charts(run: RunFiles) -> dict[str, list[charts.Chart]]:
     """A run's charts by section."""
     return {
         "money": charts.money_charts(run),
-        "forecasts": charts.forecast_charts(run),
+        "forecasts": forecast_charts.forecast_charts(run),
+        "calibration": forecast_charts.coverage_charts(run),
         "regimes": charts.regime_charts(run),
         "training": charts.training_charts(run),
     }

@@ -12,6 +12,7 @@ __all__ = [
     "duration",
     "fixed",
     "headline",
+    "interval",
     "metric_title",
     "metric_value",
     "number",
@@ -59,6 +60,8 @@ _TITLES = {
     "calmar": "Calmar ratio",
     "psr": "probability that Sharpe > 0 (PSR)",
     "dsr": "deflated Sharpe (DSR)",
+    "pbo": "overfitting (PBO)",
+    "net_return": "net return per bar",
     "max_drawdown": "maximum drawdown",
     "max_drawdown_bars": "longest drawdown, bars",
     "ulcer_index": "ulcer index",
@@ -167,6 +170,8 @@ def metric_value(name: str, value: Any) -> str:
     last = name.rsplit("/", 1)[-1].removeprefix("weighted_")
     if plain(value) is None:
         return MISSING
+    if last == "net_return":
+        return percent(value, 4)
     if last in _PERCENT or last.startswith("coverage_"):
         return percent(value)
     if last in _RATIOS:
@@ -174,6 +179,13 @@ def metric_value(name: str, value: Any) -> str:
     if last in _COUNTS:
         return bars(value)
     return number(value) + _SUFFIXES.get(last, "")
+
+
+def interval(name: str, bounds: tuple[float, float] | str | None) -> str:
+    """Bounds of a metric in its own unit, such as ``0.12 to 0.95``, or why there are none."""
+    if bounds is None or isinstance(bounds, str):
+        return bounds or ""
+    return " to ".join(metric_value(name, bound) for bound in bounds)
 
 
 def _minus(text: str) -> str:

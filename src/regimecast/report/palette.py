@@ -119,6 +119,7 @@ def figure(height: int, **layout: Any) -> go.Figure:
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
             "hovermode": "x unified",
+            "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": MUTED, "activecolor": STRATEGY},
             "legend": {
                 "orientation": "h",
                 "x": 0,

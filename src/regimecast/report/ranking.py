@@ -20,12 +20,17 @@ KIND = ("task", "target", "data")
 """What a run forecasts; only runs that have the same in them are ranked."""
 
 
-def ranked(runs: Runs) -> dict[str, RunFiles]:
-    """Runs by forecast error, lowest first, as the leaderboard in the terminal ranks them.
+def ranked(runs: Runs, deflated: Mapping[str, float] | None = None) -> dict[str, RunFiles]:
+    """Runs by deflated Sharpe ratio, highest first, as the leaderboard in the terminal ranks them.
 
-    Runs of another task, target or data follow one another, and get labels that tell which. Runs
-    without that error follow by Sharpe ratio, then those with nothing, by name.
+    Runs without one follow by forecast error, then by Sharpe ratio, then by name. Runs of another
+    task, target or data stand apart, and get labels that tell which.
+
+    Args:
+        runs: in any order.
+        deflated: deflated Sharpe ratio by label, where it is known.
     """
+    deflated = deflated or {}
     found = kinds(
         [str(run.metrics.get("task") or "") for run in runs.values()],
         [run.settings for run in runs.values()],
@@ -41,8 +46,13 @@ def ranked(runs: Runs) -> dict[str, RunFiles]:
         kind = kind_of[label]
         value = plain(runs[label].forecast.get(error_of[kind]))
         sharpe = plain(runs[label].trading().get("sharpe"))
-        lowest_first = math.inf if value is None else value
-        return kind.order, lowest_first, math.inf if sharpe is None else -sharpe, label
+        return (
+            kind.order,
+            -deflated.get(label, -math.inf),
+            math.inf if value is None else value,
+            math.inf if sharpe is None else -sharpe,
+            label,
+        )
 
     return {label: named[label] for label in sorted(runs, key=order)}
 

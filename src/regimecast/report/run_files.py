@@ -12,6 +12,7 @@ from regimecast.core.errors import DataError
 from regimecast.core.files import read_json
 from regimecast.evaluation.comparable import parse_config
 from regimecast.evaluation.run_parts import part_names
+from regimecast.report.numbers import plain
 from regimecast.tracking.folder import read_status
 
 __all__ = ["RunFiles"]
@@ -19,6 +20,7 @@ __all__ = ["RunFiles"]
 _MARKS = ("manifest.json", "metrics.json", "config.yaml")
 _RETURNS = ("time", "strategy", "regime")
 _PREDICTIONS = ("fold", "asset", "origin", "step", "regime", "actual")
+_PATHS = ("path", "time", "strategy")
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,18 +36,21 @@ class RunFiles:
     """Last lines of ``train.log``."""
     returns: pd.DataFrame | None
     predictions: pd.DataFrame | None
+    paths: pd.DataFrame | None
+    """Returns of every backtest path; None where there is one only."""
     problems: tuple[str, ...]
     """One sentence per file that is missing or cannot be read."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Names that tell the parts of this run from those of its study's other runs."""
 
     @classmethod
-    def read(cls, path: Path, *, predictions: bool = True) -> "RunFiles":
+    def read(cls, path: Path, *, predictions: bool = True, paths: bool = True) -> "RunFiles":
         """Everything in a run folder.
 
         Args:
             path: the folder.
             predictions: whether to read the predictions, the one large file.
+            paths: whether to read the returns of every backtest path.
 
         Raises:
             DataError: there is no such folder, or nothing in it is of a run.
@@ -76,6 +81,9 @@ class RunFiles:
             else None,
             predictions=attempt("predictions.parquet", lambda file: _table(file, _PREDICTIONS))
             if predictions
+            else None,
+            paths=attempt("paths.parquet", lambda file: _table(file, _PATHS))
+            if paths and metrics.get("paths")
             else None,
             problems=tuple(problems),
         )
@@ -121,6 +129,9 @@ class RunFiles:
         """Name of a component, such as the ``model``; a failed run's comes from its config."""
         if group in self.labels:
             return self.labels[group]
+        if group == "conformal":  # its section of the metrics is what came of it
+            method = str(self.conformal.get("method") or "")
+            return ", ".join(part_names(group, {}, self.settings)) or method
         return ", ".join(part_names(group, self.metrics, self.settings))
 
     @property
@@ -148,6 +159,35 @@ class RunFiles:
         return _section(self.metrics, "gate")
 
     @property
+    def path_sharpes(self) -> list[float]:
+        """Sharpe ratio a year of each backtest path; empty where there is one path only."""
+        found = _section(self.metrics, "paths").get("sharpe")
+        return [v for x in found if (v := plain(x)) is not None] if isinstance(found, list) else []
+
+    @property
+    def intervals(self) -> dict[str, Any]:
+        """Confidence intervals: ``level``, ``method`` and, by section, bounds per metric."""
+        return _section(self.metrics, "intervals")
+
+    def interval(self, section: str, metric: str) -> tuple[float, float] | str | None:
+        """Bounds of a metric of ``trading`` or ``forecast``, or why there are none, in words."""
+        return _bounds(_section(self.intervals, section).get(metric))
+
+    def difference(self, benchmark: str, metric: str) -> tuple[float, float] | str | None:
+        """Bounds of the strategy's trading metric less that of a benchmark."""
+        return _bounds(_section(_section(self.intervals, "difference"), benchmark).get(metric))
+
+    @property
+    def conformal(self) -> dict[str, Any]:
+        """Coverage after calibration: ``method``, ``level``, ``coverage``, ``by_regime``, ..."""
+        return _section(self.metrics, "conformal")
+
+    @property
+    def events(self) -> dict[str, Any]:
+        """What each dated event, left out of training, came to: ``events``, ``kinds``, ..."""
+        return _section(self.metrics, "events")
+
+    @property
     def preflight(self) -> list[dict[str, Any]]:
         """First and last origin per fold and part."""
         return _rows(self.manifest, "preflight")
@@ -166,6 +206,13 @@ def _section(values: dict[str, Any], key: str) -> dict[str, Any]:
     """A mapping inside a mapping, empty where it is missing or something else."""
     found = values.get(key)
     return found if isinstance(found, dict) else {}
+
+
+def _bounds(found: Any) -> tuple[float, float] | str | None:
+    if isinstance(found, list) and len(found) == 2:
+        low, high = plain(found[0]), plain(found[1])
+        return None if low is None or high is None else (low, high)
+    return found if isinstance(found, str) else None
 
 
 def _rows(values: dict[str, Any], key: str) -> list[dict[str, Any]]:

@@ -1,276 +1,251 @@
-"""A study's page: rows of the leaderboard, equity of the best runs, errors by regime."""
+"""A study's page: what its best run is worth, the leaderboard, and charts that follow a filter."""
 
+import json
 import math
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
-from jaxtyping import Float
 
-from regimecast.core.types import REGIMES
-from regimecast.report import figures
-from regimecast.report.charts import Chart
-from regimecast.report.numbers import (
-    MISSING,
-    bars,
-    duration,
-    headline,
-    metric_title,
-    metric_value,
-    percent,
-    plain,
-    prose,
-)
-from regimecast.report.ranking import KIND, Runs, by_kind, is_mixed, main_error
+from regimecast.core.errors import DataError
+from regimecast.evaluation.selection import Selection, select
+from regimecast.report import axes, board, by_regime, luck, ranking, significance, study_figures
+from regimecast.report.charts import Chart, script_json
+from regimecast.report.numbers import percent, plain
+from regimecast.report.palette import LINES, plain_text
+from regimecast.report.ranking import Runs
 from regimecast.report.run_files import RunFiles
-from regimecast.report.series import equity, evenly
+from regimecast.tracking.folder import run_folders
 
-__all__ = [
-    "Cell",
-    "Column",
-    "columns",
-    "heat",
-    "overlay",
-    "row",
-    "shared",
-    "sorting",
-    "statuses",
-    "trials",
-]
-
-_SHOWN = 10
-"""Runs drawn in the overlay of equity curves."""
-
-_TRADING = ("annual_return", "max_drawdown", "turnover", "break_even_bps")
-_GROUPS = (*KIND, "model", "loss", "weighting", "sampling", "seed")
+__all__ = ["page_content", "study_charts"]
 
 
-@dataclass(frozen=True)
-class Column:
-    """A column of the leaderboard: where its value comes from and how it reads."""
+_CHOSEN = 6
+"""Runs whose equity is drawn at first."""
 
-    key: str
-    title: str
-    words: bool = False
-    """Whether its cells are words rather than numbers."""
+_FANS = 12
+"""Runs whose paths can be looked at one by one."""
 
-
-@dataclass(frozen=True)
-class Cell:
-    """A cell of the leaderboard."""
-
-    text: str
-    value: float | str
-    """What to sort by; empty where there is nothing, which always comes last."""
-    kind: str
-    """``number``, ``words`` or ``status``."""
+_DOTTED = 40
+"""Runs whose Sharpe ratios over paths are drawn."""
 
 
-def statuses(runs: Runs) -> dict[str, int]:
-    """Number of runs per status, most frequent first."""
-    return dict(Counter(run.status for run in runs.values()).most_common())
+def page_content(folder: Path) -> dict[str, Any]:
+    """What ``multirun.html`` asks for.
 
+    Args:
+        folder: ``runs/<study>``.
 
-def trials(runs: Runs) -> str:
-    """How many trials the best Sharpe ratio or error was chosen from, as a sentence."""
-    count = len(runs)
-    if all(run.untraded for run in runs.values()):
-        return (
-            f"The lowest error here is the best of {count} run{'' if count == 1 else 's'}: the "
-            "more runs, the lower the best of them by luck alone. Nothing is traded on this target."
-        )
-    known = sum(plain(run.trading().get("sharpe")) is not None for run in runs.values())
-    return (
-        f"The best Sharpe ratio here is the best of {count} trial{'s' if count != 1 else ''}"
-        f"{'' if known == count else f' ({known} with a result)'}: the more trials, the higher the "
-        "best of them by luck alone. "
-        "Earlier studies on the same data count as trials too."
-    )
-
-
-def columns(runs: Runs) -> list[Column]:
-    """Columns that some run can fill; what all runs share is said above the table instead."""
-    same = shared(runs)
-    errors = dict.fromkeys(main_error(list(group.values())) for group in by_kind(runs))
-    wanted = [
-        *([Column("status", "status", words=True)] if len(statuses(runs)) > 1 else []),
-        *(Column(group, group, words=True) for group in _GROUPS if group not in same),
-        *(
-            Column(f"forecast/test/{place}{error}", f"{metric_title(error)}{suffix}")
-            for error in errors
-            for place, suffix in (("", ""), ("regime=crash/", " in crashes"))
-        ),
-        Column("trading/sharpe", f"Sharpe ratio of {len(runs)} trials"),
-        Column("trading/buy_and_hold", "Sharpe, buy and hold"),
-        Column("trading/naive", "Sharpe, naive rule"),
-        *(Column(f"trading/{name}", metric_title(name)) for name in _TRADING),
-        Column("bars", "bars"),
-        Column("gate", "gate", words=True),
-        Column("seconds", "time"),
-    ]
-    return [c for c in wanted if any(_cell(run, c.key).text != MISSING for run in runs.values())]
-
-
-def shared(runs: Runs) -> dict[str, str]:
-    """Parts that are the same in every run of a study, such as one loss."""
-    found = {}
-    for group in _GROUPS:
-        names = {run.part(group) for run in runs.values()}
-        if len(names) == 1 and "" not in names:
-            found[group] = names.pop()
-    return found
-
-
-def sorting(runs: Runs, shown: Sequence[Column]) -> tuple[int, str]:
-    """Position of the column that rows arrive sorted by, and its direction as ``aria-sort``.
-
-    There is none where rows stand by what they forecast first.
+    Raises:
+        DataError: no run folder is in it.
     """
-    for position, column in enumerate([] if is_mixed(runs) else shown):
-        if column.key.startswith("forecast/test/"):
-            return position, "ascending"
-        if column.key == "trading/sharpe":
-            return position, "descending"
-    return -1, "none"
-
-
-def row(label: str, run: RunFiles, shown: Sequence[Column]) -> dict[str, Any]:
-    """One run: its cells, a link to its report where there is one, and a small equity line."""
-    linked = (run.path / "report.html").exists()
+    found = {
+        path.relative_to(folder).as_posix(): RunFiles.read(path, predictions=False, paths=False)
+        for path in run_folders(folder)
+    }
+    if not found:
+        raise DataError(f"{folder} holds no run folders")
+    selections = select(
+        {label: run.path for label, run in found.items()},
+        manifests={label: run.manifest for label, run in found.items()},
+    )
+    verdicts = luck.verdicts(selections)
+    runs = ranking.ranked(found, luck.deflated(verdicts))
+    columns = board.columns(runs, verdicts)
+    differing = axes.axes(runs)
+    compared = by_regime.measures(runs)
+    names = axes.short_names(runs, differing)
+    chosen = [place for place, run in enumerate(runs.values()) if run.returns is not None][:_CHOSEN]
     return {
-        "job": label,
-        "link": f"{quote(label)}/report.html" if linked else "",
-        "error": run.error,
-        "cells": [_cell(run, column.key) for column in shown],
-        **_spark(run),
+        "study": folder.resolve().name,
+        "statuses": board.statuses(runs),
+        "said": luck.said(runs, names, selections),
+        "tiles": luck.tiles(runs, selections),
+        "problems": luck.problems(selections, verdicts),
+        "columns": columns,
+        "sorting": board.sorting(runs, columns),
+        "mixed": ranking.is_mixed(runs),
+        "rows": [
+            board.row(label, names[label], run, columns, verdicts.get(label))
+            for label, run in runs.items()
+        ],
+        "shared": axes.shared(runs),
+        "axes": differing,
+        "measures": compared,
+        "places": list(dict.fromkeys(c for measure in compared for c in measure.columns)),
+        "chosen": chosen,
+        "significance": significance.read(folder, names),
+        "data": script_json(_json(runs, names, differing, compared, chosen)),
+        "charts": study_charts(runs, names, selections),
     }
 
 
-def overlay(runs: Runs) -> list[Chart]:
-    """Equity curves on one chart, of the first runs in the order given where there are many."""
+def study_charts(
+    runs: Runs, names: Mapping[str, str], selections: Sequence[Selection]
+) -> list[Chart]:
+    """Equity of the runs, their Sharpe ratios beside luck, overfitting, and backtest paths.
+
+    Args:
+        runs: best first.
+        names: short name by label.
+        selections: that the runs were chosen in.
+    """
+    return [
+        *_equity(runs, names),
+        *(
+            chart
+            for index, one in enumerate(selections)
+            for chart in _luck(runs, names, one, index)
+        ),
+        *_paths(runs),
+    ]
+
+
+def _equity(runs: Runs, names: Mapping[str, str]) -> list[Chart]:
+    places = {label: place for place, label in enumerate(runs)}
     curves = {label: run.returns for label, run in runs.items() if run.returns is not None}
-    shown = dict(list(curves.items())[:_SHOWN])
-    if not shown:
+    if not curves:
         return []
-    which = (
-        f"the first {len(shown)} of {len(curves)} runs in the leaderboard's order"
-        if len(curves) > _SHOWN
-        else "every run"
-    )
+    figure = study_figures.equity_overlay(curves)
+    for trace, label in zip(figure.data, curves, strict=False):  # the last is buy and hold
+        trace.update(name=plain_text(names[label]), meta={"run": places[label]})
+    figure.update_layout(meta={"lines": list(LINES)})
     return [
         Chart(
             "equity",
             "Growth of 1",
-            f"Equity after costs of {which}, and of buy and hold in the longest of them; click a "
-            "name to hide its line.",
-            figures.equity_overlay(shown),
+            "Equity after costs of the runs ticked in the leaderboard, and buy and hold in the "
+            "longest of all. Drag to zoom, double-click to see all.",
+            figure,
             log_axis="yaxis",
         )
     ]
 
 
-def heat(runs: Runs) -> dict[str, Any]:
-    """Main forecast error per run and regime, with a shade within each column from 0 to 1.
-
-    The shade compares runs of one kind only.
-    """
-    main = main_error(list(runs.values()))
-    values = {
-        label: [plain(run.forecast.get(f"test/{main}"))]
-        + [plain(run.by_regime(main).get(name)) for name in REGIMES]
-        for label, run in runs.items()
-    }
-    values = {job: cells for job, cells in values.items() if any(v is not None for v in cells)}
-    table = np.array([[math.nan if v is None else v for v in cells] for cells in values.values()])
-    if not table.size:
-        return {"title": "", "head": [], "rows": []}
-    used = [index for index in range(table.shape[1]) if np.isfinite(table[:, index]).any()]
-    shade = np.zeros((len(table), len(used)))
-    for group in by_kind({label: runs[label] for label in values}):
-        own = [place for place, label in enumerate(values) if label in group]
-        shade[own] = _shade(table[np.ix_(own, used)])
-    names = ["all regimes", *map(prose, REGIMES)]
-    rows = []
-    for place, job in enumerate(values):
-        counts = runs[job].by_regime("n")
-        n = [runs[job].forecast.get("test/n"), *(counts.get(name) for name in REGIMES)]
-        rows.append(
-            {
-                "job": job,
-                "cells": [
-                    {
-                        "text": metric_value(main, values[job][index]),
-                        "value": "" if values[job][index] is None else values[job][index],
-                        "heat": f"{shade[place, position]:.2f}",
-                        "n": bars(n[index]) if plain(n[index]) else "",
-                    }
-                    for position, index in enumerate(used)
-                ],
-            }
+def _luck(runs: Runs, names: Mapping[str, str], selection: Selection, index: int) -> list[Chart]:
+    labels = [
+        label
+        for label in runs
+        if label in selection.runs and math.isfinite(selection.runs[label].sharpe)
+    ]
+    if not labels:
+        return []
+    places = {label: place for place, label in enumerate(runs)}
+    bounds = [runs[label].interval("trading", "sharpe") for label in labels]
+    lucky = plain(selection.expected_maximum)
+    suffix = f"-{index}" if index else ""
+    level = next((percent(v, 0) for k in labels if (v := runs[k].intervals.get("level"))), "")
+    charts = [
+        Chart(
+            f"sharpe{suffix}",
+            "Sharpe ratios, and what luck alone would show",
+            (f"Each dot is a run with its {level} interval. " if level else "Each dot is a run. ")
+            + f"The dashed line is what the best of {selection.effective:,} trials without any "
+            "skill shows on average: what lies below it needs no skill to explain.",
+            study_figures.sharpe_ratios(
+                [names[label] for label in labels],
+                np.array([selection.runs[label].sharpe for label in labels]),
+                np.array([b if isinstance(b, tuple) else (math.nan, math.nan) for b in bounds]),
+                lucky=lucky,
+                places=[places[label] for label in labels],
+            ),
         )
-    return {
-        "title": headline(metric_title(main)),
-        "head": [names[index] for index in used],
-        "rows": rows,
+    ]
+    if selection.pbo is not None:
+        found = selection.pbo
+        charts.append(
+            Chart(
+                f"pbo{suffix}",
+                f"Probability of backtest overfitting: {percent(found.pbo)}",
+                f"Time is cut into blocks; in each of {len(found.logits):,} ways to take half of "
+                "them, the best run of that half is ranked on the other half. Below 0 it was worse "
+                f"than the median run there. Of all {len(selection.pbo_runs)} runs, whatever the "
+                "filter shows: the choice was among all of them.",
+                study_figures.overfitting(found),
+            )
+        )
+    return charts
+
+
+def _paths(runs: Runs) -> list[Chart]:
+    places = {label: place for place, label in enumerate(runs)}
+    known = [label for label, run in runs.items() if run.path_sharpes]
+    if not known:
+        return []
+    shown = known[:_DOTTED]
+    names = axes.short_names(own := {k: runs[k] for k in known}, axes.axes(own))
+    some = f" The first {len(shown)} of {len(known)} runs." if len(shown) < len(known) else ""
+    charts = [
+        Chart(
+            "path-sharpes",
+            "Sharpe ratio over the backtest paths",
+            "Each combination of the split leaves out other stretches of time; together they make "
+            "several histories. A row is a run, a dot one of its histories, the bar their median; "
+            f"a run that is good by luck has dots on both sides of 0.{some}",
+            study_figures.path_sharpes(
+                [names[label] for label in shown],
+                [runs[label].path_sharpes for label in shown],
+                [places[label] for label in shown],
+            ),
+        )
+    ]
+    read = {k: RunFiles.read(runs[k].path, predictions=False).paths for k in known[:_FANS]}
+    drawn = {label: paths for label, paths in read.items() if paths is not None}
+    if drawn:
+        figure = None
+        for label, paths in drawn.items():
+            own = study_figures.path_fan(paths, points=300)
+            own.update_traces(meta=names[label], visible=figure is None)
+            figure = own if figure is None else figure.add_traces(own.data)
+        assert figure is not None
+        charts.append(
+            Chart(
+                "path-fan",
+                "Backtest paths of one run",
+                "Equity after costs along every path, their median and the band that holds four "
+                "fifths of them at each time.",
+                figure,
+                log_axis="yaxis",
+                choices=tuple(names[label] for label in drawn),
+                of="Run",
+                runs=tuple(places[label] for label in drawn),
+            )
+        )
+    return charts
+
+
+def _json(
+    runs: Runs,
+    names: Mapping[str, str],
+    differing: Sequence[axes.Axis],
+    compared: Sequence[by_regime.Measure],
+    chosen: Sequence[int],
+) -> str:
+    """What the page's script filters, switches and draws by itself."""
+    content = {
+        "names": [names[label] for label in runs],
+        "axes": [
+            {
+                "key": axis.key,
+                "numeric": axis.numeric,
+                "choices": axis.choices,
+                "values": [axis.values[label] for label in runs],
+            }
+            for axis in differing
+        ],
+        "measures": {
+            measure.key: {
+                "title": measure.title,
+                "better": measure.better,
+                "columns": measure.columns,
+                "values": measure.values,
+                "texts": measure.texts,
+                "counts": measure.counts,
+                "shades": measure.shades,
+            }
+            for measure in compared
+        },
+        "chosen": chosen,
     }
-
-
-def _shade(table: Float[np.ndarray, "R C"]) -> Float[np.ndarray, "R C"]:
-    """Place of each value between the lowest (0) and the highest (1) of its column, 0 for NaN."""
-    known = np.isfinite(table)
-    low = np.where(known, table, np.inf).min(axis=0)
-    high = np.where(known, table, -np.inf).max(axis=0)
-    return np.where(known, table - low, 0.0) / np.where(high > low, high - low, 1.0)
-
-
-def _cell(run: RunFiles, key: str) -> Cell:
-    if key == "status":
-        return Cell(run.status, run.status, "status")
-    if key in {*_GROUPS, "gate"}:
-        text = _words(run, key)
-        return Cell(text or MISSING, text, "words")
-    value, text = _quantity(run, key)
-    return Cell(text, "" if value is None else value, "number")
-
-
-def _words(run: RunFiles, key: str) -> str:
-    if key != "gate":
-        return run.part(key)
-    passed = run.gate.get("passed")
-    return "" if passed is None else "passed" if passed else "failed"
-
-
-def _quantity(run: RunFiles, key: str) -> tuple[float | None, str]:
-    if key == "bars":
-        value = None if run.returns is None else float(len(run.returns))
-        return value, bars(value)
-    if key == "seconds":
-        value = plain(run.metrics.get("seconds"))
-        return value, duration(value)
-    place, _, name = key.partition("/")
-    if place == "forecast":
-        value = plain(run.forecast.get(name))
-    elif name in {"buy_and_hold", "naive"}:
-        value, name = plain(run.trading(name).get("sharpe")), "sharpe"
-    else:
-        value = plain(run.trading().get(name))
-    return value, metric_value(name, value)
-
-
-def _spark(run: RunFiles) -> dict[str, Any]:
-    """Points of a small equity line in a box of 100 by 28, and the height of the starting 1."""
-    if run.returns is None:
-        return {"spark": "", "base": "0", "end": ""}
-    curve = equity(run.returns["strategy"].to_numpy(np.float64))
-    shown = np.concatenate(([1.0], curve[evenly(len(curve), 80)]))
-    low, high = float(shown.min()), float(shown.max())
-    y = 26 - 24 * (shown - low) / (high - low if high > low else 1.0)
-    x = np.linspace(0, 100, len(shown))
-    return {
-        "spark": " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True)),
-        "base": f"{y[0]:.1f}",
-        "end": percent(curve[-1] - 1.0),
-    }
+    return json.dumps(content, separators=(",", ":"), ensure_ascii=False)

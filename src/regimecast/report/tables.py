@@ -1,6 +1,5 @@
-"""A run's tables and key numbers, as rows of text that a template only has to lay out."""
+"""A run's tables, as rows of text that a template only has to lay out."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,14 +7,13 @@ import pandas as pd
 
 from regimecast.core.types import REGIMES
 from regimecast.evaluation.run_parts import is_fast_dev_run
-from regimecast.report.charts import ERRORS
 from regimecast.report.numbers import (
     MISSING,
     bars,
     date,
     duration,
     fixed,
-    headline,
+    interval,
     metric_title,
     metric_value,
     number,
@@ -26,14 +24,12 @@ from regimecast.report.numbers import (
 from regimecast.report.palette import REGIME_COLOURS
 from regimecast.report.run_files import RunFiles
 from regimecast.report.series import equity
+from regimecast.report.tiles import COMPARED
 
 __all__ = [
-    "Tile",
     "facts",
     "folds_table",
-    "gate",
     "regime_table",
-    "tiles",
     "trading_table",
     "warnings",
 ]
@@ -41,74 +37,28 @@ __all__ = [
 _FEW = 30
 """Fewer forecasts than this in a regime say little."""
 
-_TILES = {
-    "annual_return": "after costs",
-    "max_drawdown": "after costs, from a closing high",
-    "turnover": "capital traded; in and out is 2",
-    "break_even_bps": "at which the profit is gone",
-}
-"""Trading metrics with a tile of their own, and the note below each."""
 
-_COMPARED = {"buy_and_hold": "buy and hold", "naive": "naive rule"}
+def trading_table(run: RunFiles) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Rows of (metric, [strategy, buy and hold, naive]), each with what stands below it.
 
-
-@dataclass(frozen=True)
-class Tile:
-    """A key number."""
-
-    label: str
-    value: str
-    note: str = ""
-    beside: tuple[tuple[str, str], ...] = ()
-    """What to compare it with, as (name, value)."""
-
-
-def tiles(run: RunFiles) -> list[Tile]:
-    """Key numbers, each beside buy and hold and the naive rule where they have one."""
-    own = run.trading()
-    found = []
-    if plain(own.get("sharpe")) is not None:
-        n = plain(own.get("n_bars")) or (len(run.returns) if run.returns is not None else None)
-        note = f"a year, after costs, over {bars(n)} bars"
-        found.append(_trading_tile(run, "sharpe", note))
-    found += [
-        _trading_tile(run, metric, note)
-        for metric, note in _TILES.items()
-        if plain(own.get(metric)) is not None
-    ]
-    return found + _forecast_tiles(run)
-
-
-def trading_table(run: RunFiles) -> list[tuple[str, list[str]]]:
-    """Rows of (metric, [strategy, buy and hold, naive])."""
-    series = [run.trading(name) for name in ("strategy", *_COMPARED)]
+    Below the strategy's value that is its interval, below the others' the interval of the
+    strategy's lead.
+    """
+    series = {name: run.trading(name) for name in ("strategy", *COMPARED)}
     names = dict.fromkeys(
-        name for values in series for name in values if not name.startswith("regime=")
+        name for values in series.values() for name in values if not name.startswith("regime=")
     )
     return [
-        (metric_title(name), [metric_value(name, values.get(name)) for values in series])
-        for name in names
-        if any(plain(values.get(name)) is not None for values in series)
+        (
+            metric_title(metric),
+            [
+                (metric_value(metric, values.get(metric)), _below(run, name, metric))
+                for name, values in series.items()
+            ],
+        )
+        for metric in names
+        if any(plain(values.get(metric)) is not None for values in series.values())
     ]
-
-
-def gate(run: RunFiles) -> dict[str, Any]:
-    """The gate's profile, verdict (``passed``, ``failed`` or empty) and rules as rows of text."""
-    found = run.gate
-    passed = found.get("passed")
-    return {
-        "profile": str(found.get("profile") or ""),
-        "verdict": "" if passed is None else "passed" if passed else "failed",
-        "rules": [
-            (
-                metric_title(str(rule.get("metric"))),
-                str(rule.get("rule") or ""),
-                metric_value(str(rule.get("metric")), rule.get("value")),
-                "passed" if rule.get("passed") else str(rule.get("reason") or "failed"),
-            )
-            for rule in found.get("rules") or ()
-        ],
-    }
 
 
 def regime_table(run: RunFiles) -> tuple[list[str], list[dict[str, Any]]]:
@@ -136,13 +86,26 @@ def regime_table(run: RunFiles) -> tuple[list[str], list[dict[str, Any]]]:
             share = percent(len(own) / len(run.returns))
             held = [_growth(own["buy_and_hold"]) if len(own) and "buy_and_hold" in own else MISSING]
         if present:
-            cells = [share, *([emphasis.get(name, MISSING)] if emphasis else [])]
-            cells += [bars(n), bars(run.by_regime("episodes").get(name))]
-            cells += [metric_value(m, run.by_regime(m).get(name)) for m in metrics]
-            cells += [metric_value(m, trading.get(f"regime={name}/{m}")) for m in risks]
+            counts = [share, *([emphasis.get(name, MISSING)] if emphasis else [])]
+            counts += [bars(n), bars(run.by_regime("episodes").get(name))]
+            cells = [(text, "") for text in counts]
+            for sections, wanted in ((("forecast", "test/"), metrics), (("trading", ""), risks)):
+                section, prefix = sections
+                for m in wanted:
+                    key = f"{prefix}regime={name}/{m}"
+                    value = (run.forecast if section == "forecast" else trading).get(key)
+                    below = interval(m, run.interval(section, key))
+                    cells.append((metric_value(m, value), below))
             few = n is not None and n < _FEW
             colour = REGIME_COLOURS[name]
-            rows.append({"name": prose(name), "colour": colour, "cells": cells + held, "few": few})
+            rows.append(
+                {
+                    "name": prose(name),
+                    "colour": colour,
+                    "cells": [*cells, *((text, "") for text in held)],
+                    "few": few,
+                }
+            )
     return head, rows
 
 
@@ -241,30 +204,11 @@ def warnings(run: RunFiles) -> list[str]:
     return found
 
 
-def _forecast_tiles(run: RunFiles) -> list[Tile]:
-    found = []
-    errors = [m for m in ERRORS if plain(run.forecast.get(f"test/{m}")) is not None]
-    if not errors:
-        return []
-    n = plain(run.forecast.get("test/n"))
-    note = f"over {bars(n)} forecast steps" if n else "over all test forecasts"
-    value = metric_value(errors[0], run.forecast[f"test/{errors[0]}"])
-    found.append(Tile(headline(metric_title(errors[0])), value, note))
-    error = "mae" if "mae" in errors else errors[0]
-    crash, n = plain(run.by_regime(error).get("crash")), plain(run.by_regime("n").get("crash"))
-    if crash is not None:
-        note = f"over {bars(n)} forecast steps" if n else ""
-        beside = (("all regimes", metric_value(error, run.forecast[f"test/{error}"])),)
-        label = f"{headline(metric_title(error))} in crashes"
-        found.append(Tile(label, metric_value(error, crash), note, beside))
-    return found
-
-
-def _trading_tile(run: RunFiles, metric: str, note: str) -> Tile:
-    values = {label: run.trading(name).get(metric) for name, label in _COMPARED.items()}
-    beside = tuple((label, metric_value(metric, value)) for label, value in values.items())
-    value = metric_value(metric, run.trading()[metric])
-    return Tile(headline(metric_title(metric)), value, note, beside)
+def _below(run: RunFiles, series: str, metric: str) -> str:
+    if series == "strategy":
+        return interval(metric, run.interval("trading", metric))
+    lead = interval(metric, run.difference(series, metric))
+    return f"lead {lead}" if lead else ""
 
 
 def _emphasis(run: RunFiles) -> dict[str, str]:

@@ -33,10 +33,20 @@ class Fold:
     """Samples left out because they met a later part."""
     purged_validation: int = 0
     """How many of `purged` are of the validation part; all others are of the training part."""
+    calibration: Int[np.ndarray, " Ncal"] | None = None
+    """End of the validation part that calibrates intervals, and is no longer in `validation`; None
+    where nothing does. See `splits.calibration`."""
+
+    @property
+    def of_calibration(self) -> Int[np.ndarray, " Ncal"]:
+        """Positions of the calibration part, none where there is none."""
+        return self.validation[:0] if self.calibration is None else self.calibration
 
     def of(self, kept: Int[np.ndarray, " N"]) -> "Fold":
         """The same fold of samples from which these positions were kept before it was made."""
         parts = {name: kept[getattr(self, name)] for name in ("train", "validation", "test")}
+        if self.calibration is not None:
+            parts["calibration"] = kept[self.calibration]
         return replace(self, **parts)
 
     def check_after(self, until: np.datetime64, samples: Samples, *, what: str) -> None:

@@ -21,7 +21,7 @@ class PartRow:
 
     fold: int
     part: str
-    """``train``, ``validation`` or ``test``."""
+    """``train``, ``validation``, ``calibration`` or ``test``."""
     samples: int
     first: np.datetime64
     """Time of the first origin."""
@@ -32,12 +32,13 @@ class PartRow:
 
 
 def preflight(folds: Sequence[Fold], samples: Samples) -> list[PartRow]:
-    """Three rows per fold, in order of time."""
+    """Three rows per fold, in order of time; four where a part calibrates."""
     rows = []
     for number, fold in enumerate(folds):
         left_out = {
             "train": fold.purged - fold.purged_validation,
             "validation": fold.purged_validation,
+            **({} if fold.calibration is None else {"calibration": 0}),
             "test": 0,
         }
         for part, purged in left_out.items():
@@ -70,7 +71,7 @@ def preflight_table(rows: Sequence[PartRow]) -> str:
             f"{row.samples:,}",
             first.removesuffix("T00:00"),
             last.removesuffix("T00:00"),
-            f"{row.purged:,}" if row.part != "test" else "",
+            f"{row.purged:,}" if row.part in ("train", "validation") else "",
         )
     console = Console(file=StringIO(), width=120, color_system=None)
     with console.capture() as captured:

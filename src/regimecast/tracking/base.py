@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+import pandas as pd
+
 from regimecast.core.registry import Registry
 
 __all__ = ["INTERRUPTED", "Tracker", "TrackerRegistry"]
@@ -20,6 +22,8 @@ class Tracker(ABC):
     """Mirror of one run in a tracking service or file."""
 
     name: ClassVar[str]
+    tables: ClassVar[bool] = False
+    """Whether it shows tables."""
 
     @abstractmethod
     def start(self, *, study: str, job: str, config: Mapping[str, Any], folder: Path) -> None:
@@ -39,6 +43,9 @@ class Tracker(ABC):
     @abstractmethod
     def log_files(self, paths: list[Path]) -> None:
         """Files of the finished run."""
+
+    def log_table(self, name: str, frame: pd.DataFrame) -> None:  # noqa: B027  # most have none
+        """A table, where the service shows such."""
 
     @abstractmethod
     def finish(self, exit_code: int) -> None:

@@ -5,7 +5,8 @@
 A Sharpe ratio is the best of as many draws as there were trials, so that the count has to outlive
 the runs: deleting a run folder removes nothing here, and nothing here is ever written twice. A
 record is a file of its own, linked into place when it is whole, so that any number of processes can
-append at once. DuckDB reads them all as one table.
+append at once. DuckDB reads them all as one table. Jobs that have begun and are not recorded yet
+are in ``running``, see `OpenTrial`.
 """
 
 import json
@@ -27,11 +28,12 @@ from regimecast.core.errors import DataError
 from regimecast.core.files import atomic_path
 from regimecast.core.hashing import hash_arrays, hash_json
 
-__all__ = ["Finding", "Ledger", "Trial"]
+__all__ = ["Finding", "Ledger", "Reading", "Returned", "Trial"]
 
 _log = logging.getLogger(__name__)
 
 _SERIES = ("time", "returns")
+_CHANGED = "changed: it does not match its checksum"
 _SCHEMA = pa.schema(
     [
         ("trial", pa.string()),
@@ -62,12 +64,14 @@ class Trial:
         status: ``finished``, ``pruned``, ``failed`` or ``interrupted``.
         study: name of its study.
         job: its name there.
-        config: resolved config.
-        data: fingerprint of the bars and features it was judged on.
+        config: what decided the result; where it was kept and how it was tracked is none of it.
+        data: fingerprint of the prices it was judged on, see `Panel.price_hash`: features, target,
+            split and costs are choices that were tried on them. Empty where it ended before they
+            were read.
         commit: of the code; None outside a checkout.
         split: registry name of the split.
-        metrics: what it was judged by; empty unless it finished.
-        bars_per_year: of the returns; NaN where there are none.
+        metrics: what it was judged by; empty unless it came that far.
+        bars_per_year: of the prices' calendar; NaN where it is not known.
         time: when each return was known, datetime64[ns].
         returns: out of sample, after costs, simple and per bar; empty where nothing was traded.
     """
@@ -94,6 +98,29 @@ class Finding:
     problem: str
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Returned:
+    """What a trial returned; see `Trial`."""
+
+    trial: str
+    study: str
+    job: str
+    bars_per_year: float
+    time: Shaped[np.ndarray, " T"]
+    returns: Float[np.ndarray, " T"]
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """Trials on the same prices, each once, oldest first, and what is wrong with the ledger.
+
+    A changed record counts as a trial, but its returns are not believed: there are none here.
+    """
+
+    trials: list[Returned]
+    findings: list[Finding]
+
+
 class Ledger:
     """Records in a folder, which is made with the first one.
 
@@ -103,6 +130,9 @@ class Ledger:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    def __len__(self) -> int:
+        return len(self._paths())
 
     def append(self, trial: Trial) -> Path:
         """The file of a new record.
@@ -125,88 +155,136 @@ class Ledger:
         path = self.folder / f"{trial.trial}.parquet"
         try:
             with atomic_path(path, replaces=False) as temporary:
-                pq.write_table(pa.Table.from_arrays(columns, schema=_SCHEMA), temporary)
+                pq.write_table(
+                    pa.Table.from_arrays(columns, schema=_SCHEMA),
+                    temporary,
+                    use_dictionary=False,  # it would store every return twice
+                    column_encoding={"time.list.element": "DELTA_BINARY_PACKED"},
+                )
         except FileExistsError:
             raise DataError(f"{path} exists: trial {trial.trial!r} is recorded already") from None
         return path
 
-    def table(self, where: str = "true", values: Sequence[Any] = ()) -> pd.DataFrame:
-        """Records as rows, oldest first; files that cannot be read are left out with a warning.
+    def table(
+        self, where: str = "true", values: Sequence[Any] = (), *, columns: Sequence[str] = ()
+    ) -> pd.DataFrame:
+        """Records as rows, oldest first; files that are none are left out with a warning.
 
         Columns are those of `Trial`, with `recorded` (UTC), `config_hash` and `checksum`; config
-        and metrics are json.
+        and metrics are json. Of two files of one trial, the one that has its name is shown.
 
         Args:
             where: condition in SQL on those columns, with a ``?`` for every value.
             values: for the question marks.
+            columns: those wanted; all of them where left out.
 
         Raises:
-            DataError: the condition is none.
+            DataError: the condition is none, or there is no such column.
         """
-        files = self._files()
-        if not files:
-            return _SCHEMA.empty_table().to_pandas()
-        query = f"SELECT * FROM read_parquet(?) WHERE {where} ORDER BY recorded, trial"  # noqa: S608  # the user's own
-        try:
-            with duckdb.connect() as connection:
-                try:
-                    found = connection.execute(query, [files, *values])
-                except duckdb.Error:
-                    # One damaged file is not to hide the others.
-                    files = [file for file in files if self._whole(file)]
-                    found = connection.execute(query, [files, *values])
-                return found.df()
-        except duckdb.Error as error:
-            raise DataError(f"where={where!r}: {str(error).splitlines()[0]}") from error
+        found, findings = self._rows(where, values, columns or _SCHEMA.names)
+        for finding in findings:
+            _log.warning("ledger: %s is %s", finding.file, finding.problem)
+        return found.drop(columns="file")
+
+    def read(self, data: str) -> Reading:
+        """Every trial on the prices of this fingerprint."""
+        rows, findings = self._rows("data = ?", [data], _SCHEMA.names)
+        trials = []
+        for row in rows.to_dict("records"):
+            if _checksum(row) != row["checksum"]:
+                findings.append(Finding(f"{row['file']}.parquet", _CHANGED))
+                row |= {name: row[name][:0] for name in _SERIES}
+            trials.append(Returned(**{field.name: row[field.name] for field in fields(Returned)}))
+        return Reading(trials, findings)
 
     def trials(self, data: str) -> list[Trial]:
-        """Every trial on data of this fingerprint."""
-        return [_trial(row) for row in self.table("data = ?", [data]).to_dict("records")]
+        """The same trials with all that is known of them."""
+        rows, _ = self._rows("data = ?", [data], _SCHEMA.names)
+        return [_trial(row) for row in rows.to_dict("records")]
 
     def verify(self) -> list[Finding]:
         """What is wrong: files that are damaged, changed, named otherwise or second of a trial."""
         findings = []
-        for file in self._files():
-            path = Path(file)
-            try:
-                row = _row(pq.read_table(file, schema=_SCHEMA))
-            except (pa.ArrowException, OSError, ValueError) as error:
-                findings.append(Finding(path.name, f"damaged: {str(error).splitlines()[0]}"))
+        for path in self._paths():
+            if problem := _damage(path):
+                findings.append(Finding(path.name, problem))
                 continue
+            row = _row(pq.read_table(path, partitioning=None))
             if _checksum(row) != row["checksum"]:
-                findings.append(Finding(path.name, "changed: it does not match its checksum"))
+                findings.append(Finding(path.name, _CHANGED))
             if row["trial"] != path.stem:
-                findings.append(Finding(path.name, f"a copy: it records trial {row['trial']!r}"))
+                findings.append(_copy(path.stem, row["trial"]))
         return findings
 
-    def _files(self) -> list[str]:
-        return sorted(str(path) for path in self.folder.glob("[!.]*.parquet"))
+    def _paths(self) -> list[Path]:
+        return sorted(self.folder.glob("[!.]*.parquet"))
 
-    @staticmethod
-    def _whole(file: str) -> bool:
-        try:
-            pq.read_table(file, schema=_SCHEMA)
-        except (pa.ArrowException, OSError, ValueError) as error:
-            _log.warning("ledger: %s is left out: %s", file, str(error).splitlines()[0])
-            return False
-        return True
+    def _rows(
+        self, where: str, values: Sequence[Any], columns: Sequence[str]
+    ) -> tuple[pd.DataFrame, list[Finding]]:
+        """Records with the stem of their `file`, each trial once, and which files are damaged."""
+        needed = list(dict.fromkeys([*columns, "trial"]))
+        named = ", ".join(f'"{name}"' for name in needed)
+        query = (
+            f"SELECT {named}, parse_filename(filename, true) AS file "  # noqa: S608  # the user's own
+            f"FROM read_parquet(?, filename = true) WHERE ({where}) ORDER BY recorded, trial"
+        )
+        paths, findings = self._paths(), []
+        with duckdb.connect() as connection:
+
+            def run() -> pd.DataFrame:
+                if not paths:
+                    return _SCHEMA.empty_table().to_pandas().assign(file="")[[*needed, "file"]]
+                return connection.execute(query, [[str(path) for path in paths], *values]).df()
+
+            try:
+                try:
+                    found = run()
+                except duckdb.Error:
+                    # One damaged file is not to hide the others.
+                    damage = {path: _damage(path) for path in paths}
+                    findings = [Finding(path.name, said) for path, said in damage.items() if said]
+                    paths = [path for path, said in damage.items() if not said]
+                    found = run()
+            except duckdb.Error as error:
+                raise DataError(f"where={where!r}: {str(error).splitlines()[0]}") from error
+        own = (found["trial"] == found["file"]).sort_values(ascending=False, kind="stable")
+        copies = found.loc[own.index[~own.to_numpy()], ["file", "trial"]]
+        findings += [_copy(file, trial) for file, trial in copies.itertuples(index=False)]
+        kept = found.loc[own.index].drop_duplicates("trial").index.sort_values()
+        return found.loc[kept, [*columns, "file"]].reset_index(drop=True), findings
+
+
+def _damage(path: Path) -> str | None:
+    """Why a file is no record, if it is none."""
+    if path.is_dir():
+        return "damaged: it is a folder"
+    try:
+        with pq.ParquetFile(path) as file:
+            if not file.schema_arrow.equals(_SCHEMA):
+                return "no record: it has other columns"
+            if file.metadata.num_rows != 1:
+                return f"no record: it holds {file.metadata.num_rows} rows, not one"
+            file.read()
+    except (pa.ArrowException, OSError, ValueError) as error:
+        return f"damaged: {str(error).splitlines()[0]}"
+    return None
+
+
+def _copy(stem: str, trial: str) -> Finding:
+    return Finding(f"{stem}.parquet", f"a copy: it records trial {trial!r}")
 
 
 def _row(table: pa.Table) -> dict[str, Any]:
-    """The one row of a file.
-
-    Raises:
-        ValueError: it holds another number of rows.
-    """
-    if len(table) != 1:
-        raise ValueError(f"it holds {len(table)} rows, not one")
+    """The one row of a record."""
     plain = {name: table[name][0].as_py() for name in _SCHEMA.names if name not in _SERIES}
     return plain | {name: table[name][0].values.to_numpy() for name in _SERIES}  # noqa: PD011  # Arrow's
 
 
-def _checksum(row: Mapping[str, Any]) -> str:
+def _checksum(row: Mapping[Any, Any]) -> str:
     """SHA-256 of all that a record holds but this."""
     plain = {name: row[name] for name in _SCHEMA.names if name not in (*_SERIES, "checksum")}
+    plain["commit"] = _text(row["commit"])
     plain["bars_per_year"] = repr(float(plain["bars_per_year"]))  # NaN is no json
     time = np.asarray(row["time"], dtype="datetime64[ns]")
     series = hash_arrays(time.view(np.int64), np.asarray(row["returns"], dtype=np.float64))
@@ -216,5 +294,8 @@ def _checksum(row: Mapping[str, Any]) -> str:
 def _trial(row: Mapping[Any, Any]) -> Trial:
     given = {field.name: row[field.name] for field in fields(Trial)}
     read = {name: json.loads(row[name]) for name in ("config", "metrics")}
-    commit = row["commit"] if isinstance(row["commit"], str) else None  # missing is NaN in a table
-    return Trial(**{**given, **read, "commit": commit})
+    return Trial(**{**given, **read, "commit": _text(row["commit"])})
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None  # missing is NaN in a table

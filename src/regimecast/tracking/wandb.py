@@ -4,8 +4,9 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
+import pandas as pd
 from typing_extensions import override
 
 from regimecast.core.errors import ConfigError
@@ -24,6 +25,8 @@ class WandbTracker(Tracker):
         entity: team or user; null for the account's default.
         tags: labels of the run.
     """
+
+    tables: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -82,6 +85,16 @@ class WandbTracker(Tracker):
         # What lies in the run's own folder is uploaded with it; `save` would warn of links instead.
         for path in paths if self._mode != "disabled" else ():
             shutil.copy2(path, self._run.dir)
+
+    @override
+    def log_table(self, name: str, frame: pd.DataFrame) -> None:
+        import wandb
+
+        cells = frame.astype(object).where(frame.notna(), None)
+        table = wandb.Table(
+            columns=[str(name) for name in cells], data=cells.to_numpy(), allow_mixed_types=True
+        )
+        self._run.log({name: table})
 
     @override
     def finish(self, exit_code: int) -> None:

@@ -4,10 +4,9 @@ const nonce = document.currentScript.nonce;
 
 // ---- sortable tables: the button in a column's head sorts, empty cells stay last ----
 
-function sortBy(header) {
+function sortRows(header, direction) {
   const table = header.closest("table");
   const column = header.cellIndex;
-  const direction = header.getAttribute("aria-sort") === "descending" ? "ascending" : "descending";
   const sign = direction === "ascending" ? 1 : -1;
   const value = (row) => row.cells[column].dataset.value ?? "";
   const rows = [...table.tBodies[0].rows].sort((a, b) => {
@@ -19,6 +18,13 @@ function sortBy(header) {
   table.tHead.querySelectorAll("th[aria-sort]").forEach((other) => other.removeAttribute("aria-sort"));
   header.setAttribute("aria-sort", direction);
   table.tBodies[0].append(...rows);
+  table.dispatchEvent(new Event("sorted"));
+}
+
+function sortBy(header) {
+  const before = header.getAttribute("aria-sort");
+  const other = { ascending: "descending", descending: "ascending" };
+  sortRows(header, before === null ? (header.dataset.best ?? "descending") : other[before]);
 }
 
 for (const button of document.querySelectorAll("table.sortable th button")) {
@@ -30,6 +36,7 @@ for (const button of document.querySelectorAll("table.sortable th button")) {
 const darkScreen = window.matchMedia("(prefers-color-scheme: dark)");
 const printing = window.matchMedia("print");
 const charts = [...document.querySelectorAll("figure.chart")];
+const adjustments = []; // functions of a chart and its figure, called before it is drawn
 
 async function loadPlotly() {
   const packed = atob(document.getElementById("plotly-gzip").textContent);
@@ -47,17 +54,31 @@ function coloured(json) {
   return json.replace(/#[0-9a-f]{6}/g, (colour) => dark[colour] ?? colour);
 }
 
-function draw(chart) {
+function figureOf(chart) {
   const figure = JSON.parse(coloured(chart.querySelector("script").textContent));
-  const asset = chart.querySelector("select.asset")?.value;
-  if (asset !== undefined) {
-    for (const trace of figure.data) trace.visible = trace.meta === asset;
+  for (const trace of figure.data) {
+    for (const key of ["x", "y", "customdata"]) {
+      const place = trace[key]?.shared;
+      if (place !== undefined) trace[key] = figure.shared[place];
+    }
+  }
+  return figure;
+}
+
+function draw(chart) {
+  const figure = figureOf(chart);
+  const choice = chart.querySelector("select.choice")?.value;
+  if (choice !== undefined) {
+    for (const trace of figure.data) trace.visible = trace.meta === choice;
   }
   if (chart.querySelector("button.log")?.getAttribute("aria-pressed") === "true") {
     figure.layout[chart.dataset.logAxis].type = "log";
   }
-  figure.layout.uirevision = asset ?? "kept"; // zoom and hidden lines outlive a redraw
-  return Plotly.react(chart.querySelector(".plot"), figure.data, figure.layout, {
+  for (const adjust of adjustments) adjust(chart, figure);
+  figure.layout.uirevision = choice ?? "kept"; // zoom and hidden lines outlive a redraw
+  const plot = chart.querySelector(".plot");
+  plot.style.height = `${figure.layout.height}px`;
+  return Plotly.react(plot, figure.data, figure.layout, {
     responsive: true,
     displaylogo: false,
     modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
@@ -69,7 +90,7 @@ function drawAll() {
 }
 
 for (const chart of charts) {
-  chart.querySelector("select.asset")?.addEventListener("change", () => draw(chart));
+  chart.querySelector("select.choice")?.addEventListener("change", () => draw(chart));
   chart.querySelector("button.log")?.addEventListener("click", (event) => {
     const button = event.currentTarget;
     button.setAttribute("aria-pressed", button.getAttribute("aria-pressed") !== "true");

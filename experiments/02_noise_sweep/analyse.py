@@ -1,0 +1,161 @@
+"""Table and picture of study 02 from its ledger: what the best of n coins looks like, and is.
+
+    python analyse.py LEDGER_FOLDER
+
+Writes results.csv (a row per number of trials) and luck.svg, and prints the table of the README.
+"""
+
+import argparse
+from collections.abc import Iterator
+from html import escape
+from math import sqrt
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from regimecast.core.files import atomic_path
+from regimecast.evaluation import (
+    deflated_sharpe_ratio,
+    effective_number_of_trials,
+    expected_maximum_sharpe,
+    minimum_backtest_length,
+    probabilistic_sharpe_ratio,
+)
+from regimecast.report.palette import GRID, INK, MUTED, STRATEGY
+from regimecast.tracking.ledger import Ledger
+
+HERE = Path(__file__).parent
+SHOWN = (1, 5, 10, 20, 50, 100, 200)
+BENCH = "#9aa5b1"
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 860, 330, 60, 170, 54, 44
+
+
+def load(folder: Path) -> tuple[pd.DataFrame, float]:
+    """Returns by job, in the order in which the jobs were numbered, and the bars of a year."""
+    frame = Ledger(folder).table("status = 'finished'")
+    if frame["data"].nunique() != 1:
+        raise SystemExit(f"{folder} holds trials on {frame['data'].nunique()} sets of data, not 1")
+    frame = frame.sort_values("job", kind="stable")
+    series = {
+        row.job: pd.Series(row.returns, index=pd.DatetimeIndex(row.time))
+        for row in frame.itertuples()
+    }
+    return pd.DataFrame(series), float(frame["bars_per_year"].iloc[0])
+
+
+def verdict(chosen: pd.Series, trials: pd.DataFrame, year: float) -> dict[str, float]:
+    """What is said of a strategy that was chosen out of these."""
+    sharpes = trials.mean() / trials.std()
+    sharpe = float(chosen.mean() / chosen.std())
+    moments = {
+        "n_observations": len(chosen),
+        "skew": float(stats.skew(chosen)),
+        "kurtosis": float(stats.kurtosis(chosen, fisher=False)),
+    }
+    n = trials.shape[1]
+    luck = {"n_trials": n, "trial_sharpe_variance": float(sharpes.var())} if n > 1 else None
+    lucky = expected_maximum_sharpe(**luck) if luck else 0.0
+    psr = probabilistic_sharpe_ratio(sharpe, **moments)
+    return {
+        "trials": n,
+        "effective": effective_number_of_trials(trials.to_numpy()) if luck else 1,
+        "sharpe": sharpe * sqrt(year),
+        "expected_maximum": lucky * sqrt(year),
+        "psr": psr,
+        "dsr": deflated_sharpe_ratio(sharpe, **moments, **luck) if luck else psr,
+        "minimum_years": minimum_backtest_length(n_trials=n, sharpe=sharpe) / year
+        if luck and sharpe > 0
+        else np.nan,
+    }
+
+
+def draw(table: pd.DataFrame, informed: pd.DataFrame, path: Path) -> None:
+    """Best Sharpe ratio of the first n coins and what luck explains, beside those that know."""
+    top = 0.5 * np.ceil(2 * max(table["sharpe"].max(), informed["sharpe"].max()))
+    right = WIDTH - RIGHT
+
+    def place(n: float, sharpe: float) -> str:
+        x = LEFT + np.log(n) / np.log(len(table)) * (right - LEFT)
+        return f"{x:.1f},{HEIGHT - BOTTOM - sharpe / top * (HEIGHT - TOP - BOTTOM):.1f}"
+
+    def text(at: str, content: str, *, colour: str = INK, **style: str) -> str:
+        x, y = at.split(",")
+        more = "".join(f' {key.replace("_", "-")}="{value}"' for key, value in style.items())
+        return f'<text x="{x}" y="{y}" fill="{colour}"{more}>{escape(content)}</text>'
+
+    def parts() -> Iterator[str]:
+        yield f'<rect width="{WIDTH}" height="{HEIGHT}" rx="8" fill="#ffffff"/>'
+        title = "The best of n strategies that toss a coin, three years of daily bars"
+        yield text("20,28", title, font_weight="600")
+        for level in np.arange(0, top + 0.25, 0.5):
+            start, end = place(1, level), place(len(table), level)
+            (x1, y), x2 = start.split(","), end.split(",")[0]
+            yield f'<line x1="{x1}" x2="{x2}" y1="{y}" y2="{y}" stroke="{GRID}"/>'
+            yield text(f"{LEFT - 8},{float(y) + 4}", f"{level:g}", colour=MUTED, text_anchor="end")
+        for n in SHOWN:
+            x = place(n, 0).split(",")[0]
+            at = f"{x},{HEIGHT - BOTTOM + 18}"
+            yield text(at, str(n), colour=MUTED, text_anchor="middle")
+        middle = f"{(LEFT + right) / 2},{HEIGHT - 8}"
+        label = "coins tried (logarithmic); height: Sharpe ratio a year"
+        yield text(middle, label, colour=MUTED, text_anchor="middle")
+        for column, colour, dash, name in (
+            ("sharpe", BENCH, "", "the best coin"),
+            ("expected_maximum", MUTED, "5 4", "expected of luck"),
+        ):
+            points = " ".join(map(place, table["trials"], table[column]))
+            dashed = f' stroke-dasharray="{dash}"' if dash else ""
+            line = f'stroke="{colour}" stroke-width="2.5"{dashed}'
+            yield f'<polyline points="{points}" fill="none" {line}/>'
+            x, y = place(len(table), table[column].iloc[-1]).split(",")
+            yield text(f"{float(x) + 10},{float(y) + 4}", name, colour=colour)
+        for row in informed.itertuples():
+            x, y = place(len(table), row.sharpe).split(",")
+            yield f'<circle cx="{x}" cy="{y}" r="5" fill="{STRATEGY}"/>'
+            told = f"{row.model}: DSR {row.dsr:.3f}"
+            yield text(f"{float(x) + 10},{float(y) + 4}", told, colour=STRATEGY)
+
+    with atomic_path(path) as temporary:
+        head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}"'
+        font = 'font-family="system-ui, sans-serif" font-size="13">'
+        temporary.write_text("\n".join([f"{head} {font}", *parts(), "</svg>", ""]), "utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("ledger", type=Path, help="folder of the study's ledger")
+    returns, year = load(parser.parse_args().ledger)
+    knows = [job for job in returns if "model=" in job]
+    coins = returns.drop(columns=knows)
+    rows = []
+    for n in range(1, coins.shape[1] + 1):
+        tried = coins.iloc[:, :n]
+        best = (tried.mean() / tried.std()).idxmax()
+        rows.append({"strategy": "best coin", **verdict(coins[best], tried, year)})
+    table = pd.DataFrame(rows)
+    rows = []
+    for number, job in enumerate(knows):
+        tried = pd.concat([coins, returns[knows[: number + 1]]], axis=1)
+        model = job.partition("model=")[2].partition(",")[0]
+        rows.append({"strategy": f"{model} reads the signal", **verdict(returns[job], tried, year)})
+    informed = pd.DataFrame(rows)
+    whole = pd.concat([table, informed], ignore_index=True)
+    with atomic_path(HERE / "results.csv") as path:
+        whole.round(4).to_csv(path, index=False)
+    named = informed.assign(model=informed["strategy"].str.partition(" ")[0])
+    draw(table, named, HERE / "luck.svg")
+    print("| strategy | trials | effective | Sharpe | luck alone | PSR | DSR | MinBTL, years |")
+    print("|---|---|---|---|---|---|---|---|")
+    shown = whole[whole["trials"].isin(SHOWN) | (whole["strategy"] != "best coin")]
+    for row in shown.itertuples():
+        print(
+            f"| {row.strategy} | {row.trials} | {row.effective} | {row.sharpe:.2f} "
+            f"| {row.expected_maximum:.2f} | {row.psr:.3f} | {row.dsr:.3f} "
+            f"| {row.minimum_years:.1f} |"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""Return series of trials: checked, put on one calendar, and their Sharpe ratios."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+
+__all__ = ["Track", "aligned", "shared_calendar", "spread"]
+
+_ROUNDING = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """Out-of-sample returns of one trial, after costs."""
+
+    time: Shaped[np.ndarray, " T"]
+    """When each return was known, datetime64[ns], ascending."""
+    returns: Float[np.ndarray, " T"]
+    """Simple, per bar."""
+
+    def flaw(self) -> str | None:
+        """Why nothing can be computed from them, in a few words."""
+        if missing := int((~np.isfinite(self.returns)).sum()):
+            return f"{missing} of {len(self.returns)} returns are NaN or infinite"
+        if len(self.returns) < 2:
+            return f"{len(self.returns)} return{'s' if len(self.returns) != 1 else ''} only"
+        if not (np.diff(self.time) > np.timedelta64(0, "ns")).all():
+            return "times of the returns do not increase"
+        return None
+
+    @cached_property
+    def sharpe(self) -> float | None:
+        """Per observation; None where the returns do not vary beyond rounding.
+
+        As `trading_metrics.sharpe`, whose module is slow to import.
+        """
+        deviation = float(self.returns.std(ddof=1))
+        if deviation <= _ROUNDING * max(1.0, float(np.abs(self.returns).max())):
+            return None
+        return float(self.returns.mean()) / deviation
+
+    @cached_property
+    def moments(self) -> dict[str, float]:
+        """``skew`` and ``kurtosis``, not corrected for bias; empty without a Sharpe ratio."""
+        if self.sharpe is None:
+            return {}
+        unit = (self.returns - self.returns.mean()) / self.returns.std()
+        square = unit * unit
+        return {"skew": float((square * unit).mean()), "kurtosis": float((square * square).mean())}
+
+
+def aligned(tracks: Sequence[Track], *, most: int = 20_000) -> Float[np.ndarray, "T N"]:
+    """Returns on all times that any track has, NaN where one has none.
+
+    Args:
+        tracks: at least one.
+        most: rows; returns of neighbouring times are added up where there are more times.
+    """
+    calendars, which = _calendars(tracks)
+    times = calendars[0] if len(calendars) == 1 else np.unique(np.concatenate(calendars))
+    rows = min(len(times), most)
+    row = np.arange(len(times)) * rows // len(times)
+    places = [row[np.searchsorted(times, calendar)] for calendar in calendars]
+    given = [np.bincount(place, minlength=rows) > 0 for place in places]
+    table = np.empty((rows, len(tracks)))
+    for number, track in enumerate(tracks):
+        total = np.bincount(places[which[number]], weights=track.returns, minlength=rows)
+        table[:, number] = np.where(given[which[number]], total, np.nan)
+    return table
+
+
+def shared_calendar(
+    tracks: Sequence[Track], *, share: float = 0.5
+) -> tuple[Float[np.ndarray, "T N"], list[int]]:
+    """Returns at the times that most tracks have in common, and which tracks those are.
+
+    The longest track comes first; each other one joins if it has at least this share of the times
+    that are left, which are then cut to those that it has.
+
+    Args:
+        tracks: in any order.
+        share: of the common times, above 0 and at most 1.
+    """
+    calendars, which = _calendars(tracks)
+    lengths = [len(calendar) for calendar in calendars]
+    common: np.ndarray = calendars[int(np.argmax(lengths))]
+    joined = set()
+    for number in sorted(range(len(calendars)), key=lambda n: -lengths[n]):
+        both = np.intersect1d(common, calendars[number], assume_unique=True)
+        if len(both) >= share * len(common):
+            common = both
+            joined.add(number)
+    kept = [number for number, calendar in enumerate(which) if calendar in joined]
+    places = {number: np.searchsorted(calendars[number], common) for number in joined}
+    columns = [tracks[number].returns[places[which[number]]] for number in kept]
+    return np.stack(columns, axis=1), kept
+
+
+def spread(sharpes: Float[np.ndarray, " N"], cluster: Int[np.ndarray, " N"]) -> float | None:
+    """Variance of the Sharpe ratios of trials that were drawn from different clusters.
+
+    Every cluster counts once, however many settings of the same idea are in it: the variance
+    between the clusters' means and the mean variance within them. Without any likeness that is the
+    variance of all. None where there are fewer than two clusters.
+
+    Args:
+        sharpes: per observation.
+        cluster: number of each trial's cluster.
+    """
+    _, member = np.unique(cluster, return_inverse=True)
+    size = np.bincount(member)
+    if len(size) < 2:
+        return None
+    mean = np.bincount(member, weights=sharpes) / size
+    within = np.bincount(member, weights=(sharpes - mean[member]) ** 2) / size
+    return float(mean.var(ddof=1) + within.mean())
+
+
+def _calendars(tracks: Sequence[Track]) -> tuple[list[Any], list[int]]:
+    """Different calendars, and the number of each track's."""
+    numbers: dict[bytes, int] = {}
+    calendars: list[Any] = []
+    which = []
+    for track in tracks:
+        key = np.ascontiguousarray(track.time).tobytes()
+        if key not in numbers:
+            numbers[key] = len(calendars)
+            calendars.append(track.time)
+        which.append(numbers[key])
+    return calendars, which

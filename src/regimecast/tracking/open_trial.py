@@ -1,0 +1,201 @@
+"""Trials that have begun: a job is counted from its start on, however it ends.
+
+    ledger/running/<trial>.json   what is known of it
+    ledger/running/<trial>.lock   held by its process; the system lets go when that dies
+
+A job records itself at its end. One that was killed cannot: whoever looks next finds its lock free
+and does it, from what its run folder holds, or without, where that was deleted. The record's name
+is the trial's, so that it is written once, whoever comes first.
+"""
+
+import logging
+import os
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from filelock import FileLock, Timeout
+
+from regimecast.core.errors import DataError
+from regimecast.core.files import out_of_space, read_json, write_json
+from regimecast.tracking.ledger import Ledger, Trial
+
+__all__ = ["OpenTrial", "record_ended", "running"]
+
+_log = logging.getLogger(__name__)
+
+_RUNNING = "running"
+_JUDGEMENT = ("forecast", "trading", "gate")
+"""Sections of ``metrics.json`` that are recorded."""
+
+
+class OpenTrial:
+    """A job's place in the ledger, from its start to its record.
+
+    Args:
+        ledger: where it is counted.
+        run: its run folder.
+        config: what decides its result.
+        study: name of its study.
+        split: registry name of its split.
+    """
+
+    def __init__(
+        self, ledger: Ledger, *, run: Path, config: Mapping[str, Any], study: str, split: str
+    ) -> None:
+        self.ledger = ledger
+        self.name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(6)}"
+        self._place = ledger.folder / _RUNNING / f"{self.name}.json"
+        self._lock = FileLock(self._place.with_suffix(".lock"))
+        self._known: dict[str, Any] = {
+            "run": str(run.resolve()),
+            "job": run.name,
+            "study": study,
+            "split": split,
+            "config": dict(config),
+            "data": "",
+            "bars_per_year": None,
+        }
+
+    def begin(self) -> dict[str, str]:
+        """Counts the job; returns what its manifest says about it.
+
+        Raises:
+            OSError: nothing can be written there.
+        """
+        self._place.parent.mkdir(parents=True, exist_ok=True)
+        self._lock.acquire(timeout=0)
+        write_json(self._place, self._known)
+        run = Path(self._known["run"])
+        return {"id": self.name, "ledger": os.path.relpath(self.ledger.folder.resolve(), run)}
+
+    def judged_on(self, data: str, bars_per_year: float) -> None:
+        """Says which prices the job has read.
+
+        Args:
+            data: their fingerprint, see `Panel.price_hash`.
+            bars_per_year: of their calendar.
+        """
+        self._known |= {"data": data, "bars_per_year": bars_per_year}
+        try:
+            write_json(self._place, self._known)
+        except OSError as error:  # the job need not end for that: its manifest says it too
+            _log.warning("%s could not be updated: %s", self._place, error)
+
+    def close(self) -> None:
+        """Records what became of the job; nothing if it never began.
+
+        What cannot be recorded, as on a full disk, is logged; the trial stays where it is, and the
+        next one who looks records it.
+        """
+        if not self._lock.is_locked:
+            return
+        try:
+            _record(self.ledger, self._place)
+        except (OSError, DataError) as error:
+            _log.error(
+                "trial %s could not be recorded in %s and will be with the next command that reads "
+                "the ledger; the run itself is complete: %s",
+                self.name,
+                self.ledger.folder,
+                "the disk is full" if out_of_space(error) else error,
+            )
+        finally:
+            _release(self._lock)
+
+
+def record_ended(ledger: Ledger) -> None:
+    """Records the trials whose process is gone. Safe in any number of processes at once."""
+    for place in sorted((ledger.folder / _RUNNING).glob("[!.]*.json")):
+        lock = FileLock(place.with_suffix(".lock"))
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            continue  # it runs
+        except OSError as error:
+            _log.warning("trial %s has ended and cannot be recorded: %s", place.stem, error)
+            continue
+        try:
+            _record(ledger, place)
+        except (OSError, DataError) as error:
+            _log.warning("trial %s has ended and cannot be recorded: %s", place.stem, error)
+        finally:
+            _release(lock)
+
+
+def running(ledger: Ledger) -> set[str]:
+    """Names of the trials that have begun and are not recorded yet."""
+    return {place.stem for place in (ledger.folder / _RUNNING).glob("[!.]*.json")}
+
+
+def _record(ledger: Ledger, place: Path) -> None:
+    """The record of a trial whose lock is held, and the end of its stay among those that run.
+
+    Raises:
+        OSError: it cannot be written.
+        DataError: what was known of it cannot be read.
+    """
+    try:
+        known = read_json(place)
+    except FileNotFoundError:
+        return  # somebody else was quicker
+    except ValueError as error:
+        raise DataError(f"{place} is damaged: {error}") from error
+    if not (ledger.folder / f"{place.stem}.parquet").exists():
+        ledger.append(_ended(place.stem, known))
+    place.unlink(missing_ok=True)
+
+
+def _release(lock: FileLock) -> None:
+    lock.release()
+    # A trial that could not be recorded is locked anew by who records it.
+    Path(lock.lock_file).unlink(missing_ok=True)
+
+
+def _ended(name: str, known: Mapping[str, Any]) -> Trial:
+    """A trial as its run folder tells it, or as it was begun where that is gone or another's."""
+    run = Path(known["run"])
+    manifest = _content(run / "manifest.json")
+    if manifest.get("trial", {}).get("id") != name:
+        manifest, metrics, returns = {}, {}, None
+    else:
+        metrics = _content(run / "metrics.json")
+        returns = _returns(run / "returns.parquet")
+    status = manifest.get("status", "interrupted")
+    data = manifest.get("data") or {}
+    bars_per_year = known["bars_per_year"] or data.get("spec", {}).get("bars_per_year")
+    return Trial(
+        trial=name,
+        status="interrupted" if status == "running" else status,
+        study=known["study"],
+        job=manifest.get("job", known["job"]),
+        config=known["config"],
+        data=known["data"] or data.get("fingerprint", ""),
+        commit=(manifest.get("code") or {}).get("commit"),
+        split=known["split"],
+        metrics={key: metrics[key] for key in _JUDGEMENT if key in metrics},
+        bars_per_year=float("nan") if bars_per_year is None else float(bars_per_year),
+        time=np.empty(0, "datetime64[ns]") if returns is None else returns["time"].to_numpy(),
+        returns=np.empty(0) if returns is None else returns["strategy"].to_numpy(np.float64),
+    )
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """Content of a json file of the run, empty where it is missing or damaged."""
+    try:
+        content = read_json(path)
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _returns(path: Path) -> pd.DataFrame | None:
+    try:
+        return pd.read_parquet(path, columns=["time", "strategy"])
+    except (OSError, pa.ArrowException):
+        return None
