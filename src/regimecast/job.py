@@ -17,9 +17,11 @@ from regimecast.core.hashing import hash_array, hash_file
 from regimecast.data.cleaning import clean
 from regimecast.data.datamodule import FinancialDataModule
 from regimecast.data.market import MarketData
+from regimecast.evaluation.events import event_metrics
 from regimecast.evaluation.judge import Judgement, judge
+from regimecast.evaluation.paths import Paths, backtest_paths
 from regimecast.evaluation.predictions import write_predictions
-from regimecast.models.base import FitReport
+from regimecast.models.base import BaseTimeSeriesModel, FitReport
 from regimecast.report.html import write_run_report
 from regimecast.splits.base import Fold
 from regimecast.splits.preflight import preflight, preflight_table
@@ -94,13 +96,16 @@ class Job:
         self.folder.update(preflight=[_plain_row(row) for row in rows])
         _log.info("windows of each part, known before training:\n%s", preflight_table(rows))
         forecasts, outcomes, reports = [], [], []
+        earlier: BaseTimeSeriesModel | None = None
         for data in self.parts.modules(market, folds):
-            forecast, report = self._fold(data)
+            model = self.parts.model(data, earlier)
+            forecast, report = self._fold(model, data)
+            earlier = model if self.parts.warm_start else None
             forecasts.append(forecast)
             outcomes.append(data.outcomes("test"))
             reports.append(_fold_row(data, report))
         _log.info("features: %s", self.parts.feature_cache.statistics())
-        return self._judge(market, forecasts, outcomes, reports)
+        return self._judge(market, folds, forecasts, outcomes, reports)
 
     def _market(self) -> MarketData:
         raw = self.parts.source.load()
@@ -142,12 +147,13 @@ class Job:
         )
         return market
 
-    def _fold(self, data: FinancialDataModule) -> tuple[Forecast, FitReport]:
-        """A fresh model, trained on the fold, saved, and its forecast of the test part."""
+    def _fold(
+        self, model: BaseTimeSeriesModel, data: FinancialDataModule
+    ) -> tuple[Forecast, FitReport]:
+        """The model trained on the fold, saved, and its forecast of the test part."""
         logger = TrackerLogger(self.parts.tracker, fold=data.number)
         folder = self.folder.path / "checkpoints" / f"fold={data.number}"
         trainer = self.parts.trainer(fold=data.number, logger=logger, folder=folder)
-        model = self.parts.model(data)
         report = trainer.train(model, data)
         model.save(folder)
         write_json(folder / "preprocessing.json", data.state())
@@ -173,9 +179,26 @@ class Job:
         )
         return trainer.evaluate(model, data, "test"), report
 
+    def _paths(self, market: MarketData, forecast: Forecast, happened: Outcomes) -> Paths:
+        """Backtests of the paths that the folds make, in a file where there are several."""
+        strategy, cost = self.parts.trading, self.parts.cost
+        paths = backtest_paths(forecast, happened, market.bars, strategy=strategy, cost=cost)
+        if (returns := paths.returns()) is not None:
+            with atomic_path(self.folder.path / "paths.parquet") as temporary:
+                returns.to_parquet(temporary, index=False)
+        if len(paths) > 1:
+            _log.info(
+                "%d paths, Sharpe ratios %s; path %d is the median and is judged",
+                len(paths),
+                ", ".join("none" if ratio is None else f"{ratio:.2f}" for ratio in paths.sharpe),
+                paths.chosen,
+            )
+        return paths
+
     def _judge(
         self,
         market: MarketData,
+        folds: list[Fold],
         forecasts: list[Forecast],
         outcomes: list[Outcomes],
         reports: list[dict[str, Any]],
@@ -187,9 +210,9 @@ class Job:
         # Before they are judged: hours of training are not lost to a judgement that fails.
         fold = np.repeat(np.arange(len(forecasts)), [len(part) for part in forecasts])
         write_predictions(path / "predictions.parquet", forecast, happened, fold)
+        paths = self._paths(market, forecast, happened)
         judgement: Judgement = judge(
-            forecast,
-            happened,
+            *paths.median(forecast, happened),
             market.bars,
             strategy=parts.trading,
             cost=parts.cost,
@@ -212,6 +235,8 @@ class Job:
             "seed": parts.seed,
             "task": str(market.spec.task),
             **judgement.metrics,
+            **paths.metrics,
+            **_events(folds, forecasts, outcomes, judgement.returns),
             "folds": reports,
             "seconds": time.perf_counter() - self.started,
         }
@@ -231,6 +256,19 @@ class Job:
         report = write_run_report(path)
         parts.tracker.log_files([path / "config.yaml", path / "metrics.json", report])
         return RunResult(path, metrics, forecast, happened, judgement.returns)
+
+
+def _events(
+    folds: Sequence[Fold],
+    forecasts: Sequence[Forecast],
+    outcomes: Sequence[Outcomes],
+    returns: pd.DataFrame | None,
+) -> dict[str, Any]:
+    """Section ``events`` of the metrics, where each fold tests something that happened."""
+    events = [fold.event for fold in folds if fold.event is not None]
+    if len(events) < len(folds):
+        return {}
+    return {"events": event_metrics(events, forecasts, outcomes, returns)}
 
 
 def _fold_row(data: FinancialDataModule, report: FitReport) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from regimecast.core.hydra_errors import hydra_explained
 from regimecast.data.cleaning import clean
 from regimecast.data.datamodule import FinancialDataModule
 from regimecast.evaluation.judge import judge
+from regimecast.evaluation.paths import backtest_paths
 from regimecast.evaluation.predictions import read_predictions
 from regimecast.experiment import compose
 from regimecast.models.base import load_model
@@ -31,7 +32,7 @@ __all__ = ["Evaluation", "evaluate_run"]
 
 _JUDGEMENT = ("strategy", "cost", "gate", "data")
 """Groups that a second judgement reads anew: all others are in the saved models or their folds."""
-_LATER = ("compile", "feature_cache", "threads", "window.shuffle")
+_LATER = ("compile", "feature_cache", "threads", "warm_start", "window.shuffle")
 """Keys that stored configs of older runs lack."""
 _log = logging.getLogger(__name__)
 
@@ -95,8 +96,13 @@ def evaluate_run(folder: Path, overrides: Sequence[str] = ()) -> Evaluation:
         forecasts.append(model.predict(data, "test"))
         outcomes.append(data.outcomes("test"))
     forecast, happened = Forecast.concatenate(forecasts), Outcomes.concatenate(outcomes)
+    paths = backtest_paths(forecast, happened, bars, strategy=parts.trading, cost=parts.cost)
     judgement = judge(
-        forecast, happened, bars, strategy=parts.trading, cost=parts.cost, gate=parts.gate
+        *paths.median(forecast, happened),
+        bars,
+        strategy=parts.trading,
+        cost=parts.cost,
+        gate=parts.gate,
     )
     return Evaluation(
         judgement.metrics,
