@@ -53,7 +53,7 @@ TOP_LEVEL: tuple[str, ...] = (
     "callbacks", "cleaning", "compile", "conformal", "cost", "data", "feature_cache", "features",
     "gate", "ledger", "loss", "missing_features", "model", "optimizer", "regime", "runs",
     "sampling", "scheduler", "seed", "split", "strategy", "study", "target", "threads", "tracker",
-    "trainer", "weighting", "window",
+    "trainer", "warm_start", "weighting", "window",
 )  # fmt: skip
 """Every key that a config may have at the top; anything else is an error."""
 
@@ -126,6 +126,7 @@ class Assembly:
         target: Target = component(TargetRegistry, "target", config)
         splitter: Splitter = component(SplitRegistry, "split", config)
         splitter.check(label_bars=target.label_bars)
+        _check_warm_start(config, splitter)
         cache = shared_cache(settings(FeatureCacheSettings, "feature_cache", config))
         assembly = cls(
             config=config,
@@ -213,6 +214,11 @@ class Assembly:
         """Seed of the run."""
         return int(self.config["seed"])
 
+    @property
+    def warm_start(self) -> bool:
+        """Whether each fold's network begins with the weights of the fold before."""
+        return bool(self.config["warm_start"])
+
     def market(self, bars: Panel) -> MarketData:
         """Features and target of the bars."""
         window = self.config["window"]
@@ -255,10 +261,21 @@ class Assembly:
                 placement=window["placement"],
             )
 
-    def model(self, data: FinancialDataModule) -> BaseTimeSeriesModel:
-        """A fresh model for the fold."""
+    def model(
+        self, data: FinancialDataModule, earlier: BaseTimeSeriesModel | None = None
+    ) -> BaseTimeSeriesModel:
+        """A fresh model for the fold.
+
+        Args:
+            data: the fold.
+            earlier: trained network with whose weights it begins, with `warm_start` that of the
+                fold before; none for weights of its own.
+        """
         name, params = split_name(self.config["model"], "model")
-        return ModelRegistry.create(name, spec=data.spec, loss=self.config["loss"], **params)
+        model = ModelRegistry.create(name, spec=data.spec, loss=self.config["loss"], **params)
+        if isinstance(model, NeuralModel) and isinstance(earlier, NeuralModel):
+            model.start_from(earlier)
+        return model
 
     def regime(self) -> RegimeLabeller:
         """A fresh regime labeller."""
@@ -279,6 +296,24 @@ class Assembly:
             seed=derive_seed(self.seed, fold) if fold else self.seed,
             logger=logger,
             folder=folder,
+        )
+
+
+def _check_warm_start(config: Mapping[str, Any], splitter: Splitter) -> None:
+    """Refuses to begin with what an earlier fold learnt where that cannot be, or would leak."""
+    if not fitting("warm_start", config["warm_start"], bool):
+        return
+    name, _ = split_name(config["model"], "model")
+    if not issubclass(ModelRegistry.get(name), NeuralModel):
+        raise ConfigError(
+            f"warm_start=true begins with the weights of the fold before, and model={name} is no "
+            "network that has any; allowed: warm_start=false"
+        )
+    if not splitter.chronological:
+        raise ConfigError(
+            f"warm_start=true with split={splitter.name} would begin with weights that were "
+            "trained on what a fold tests; allowed: a split in order of time, such as "
+            "split=walk_forward, or warm_start=false"
         )
 
 

@@ -20,9 +20,11 @@ from regimecast.data.datamodule import FinancialDataModule
 from regimecast.data.market import MarketData
 from regimecast.evaluation.conformal.base import Calibrated, Forecaster, Member
 from regimecast.evaluation.conformal.coverage import coverage_section
+from regimecast.evaluation.events import event_metrics
 from regimecast.evaluation.judge import Judgement, judge
+from regimecast.evaluation.paths import Paths, backtest_paths
 from regimecast.evaluation.predictions import write_predictions
-from regimecast.models.base import FitReport
+from regimecast.models.base import BaseTimeSeriesModel, FitReport
 from regimecast.report.html import write_run_report
 from regimecast.splits.base import Fold
 from regimecast.splits.preflight import preflight, preflight_table
@@ -106,13 +108,16 @@ class Job:
         self.folder.update(preflight=[_plain_row(row) for row in rows])
         _log.info("windows of each part, known before training:\n%s", preflight_table(rows))
         calibrated, outcomes, reports = [], [], []
+        earlier: BaseTimeSeriesModel | None = None
         for data in self.parts.modules(market, folds):
-            said, report = self._fold(data)
+            model = self.parts.model(data, earlier)
+            said, report = self._fold(model, data)
+            earlier = model if self.parts.warm_start else None
             calibrated.append(said)
             outcomes.append(data.outcomes("test"))
             reports.append(_fold_row(data, report))
         _log.info("features: %s", self.parts.feature_cache.statistics())
-        return self._judge(market, calibrated, outcomes, reports)
+        return self._judge(market, folds, calibrated, outcomes, reports)
 
     def _market(self) -> MarketData:
         raw = self.parts.source.load()
@@ -156,12 +161,13 @@ class Job:
         self.trial.judged_on(bars.price_hash, bars.bars_per_year)
         return market
 
-    def _fold(self, data: FinancialDataModule) -> tuple[Calibrated, FitReport]:
-        """A fresh model, trained on the fold, saved, and its forecast of the test part."""
+    def _fold(
+        self, model: BaseTimeSeriesModel, data: FinancialDataModule
+    ) -> tuple[Calibrated, FitReport]:
+        """The model trained on the fold, saved, and its forecast of the test part."""
         logger = TrackerLogger(self.parts.tracker, fold=data.number)
         folder = self.folder.path / "checkpoints" / f"fold={data.number}"
         trainer = self.parts.trainer(fold=data.number, logger=logger, folder=folder)
-        model = self.parts.model(data)
         report = trainer.train(model, data)
         model.save(folder)
         write_json(folder / "preprocessing.json", data.state())
@@ -203,9 +209,26 @@ class Job:
 
         return trained
 
+    def _paths(self, market: MarketData, forecast: Forecast, happened: Outcomes) -> Paths:
+        """Backtests of the paths that the folds make, in a file where there are several."""
+        strategy, cost = self.parts.trading, self.parts.cost
+        paths = backtest_paths(forecast, happened, market.bars, strategy=strategy, cost=cost)
+        if (returns := paths.returns()) is not None:
+            with atomic_path(self.folder.path / "paths.parquet") as temporary:
+                returns.to_parquet(temporary, index=False)
+        if len(paths) > 1:
+            _log.info(
+                "%d paths, Sharpe ratios %s; path %d is the median and is judged",
+                len(paths),
+                ", ".join("none" if ratio is None else f"{ratio:.2f}" for ratio in paths.sharpe),
+                paths.chosen,
+            )
+        return paths
+
     def _judge(
         self,
         market: MarketData,
+        folds: list[Fold],
         calibrated: list[Calibrated],
         outcomes: list[Outcomes],
         reports: list[dict[str, Any]],
@@ -217,9 +240,9 @@ class Job:
         # Before they are judged: hours of training are not lost to a judgement that fails.
         fold = np.repeat(np.arange(len(calibrated)), [len(part.forecast) for part in calibrated])
         write_predictions(path / "predictions.parquet", forecast, happened, fold)
+        paths = self._paths(market, forecast, happened)
         judgement: Judgement = judge(
-            forecast,
-            happened,
+            *paths.median(forecast, happened),
             market.bars,
             strategy=parts.trading,
             cost=parts.cost,
@@ -244,6 +267,8 @@ class Job:
             "task": str(market.spec.task),
             **judgement.metrics,
             **coverage_section(parts.conformal, calibrated, happened),
+            **paths.metrics,
+            **_events(folds, [part.forecast for part in calibrated], outcomes, judgement.returns),
             "folds": reports,
             "seconds": time.perf_counter() - self.started,
         }
@@ -263,6 +288,19 @@ class Job:
         report = write_run_report(path)
         parts.tracker.log_files([path / "config.yaml", path / "metrics.json", report])
         return RunResult(path, metrics, forecast, happened, judgement.returns)
+
+
+def _events(
+    folds: Sequence[Fold],
+    forecasts: Sequence[Forecast],
+    outcomes: Sequence[Outcomes],
+    returns: pd.DataFrame | None,
+) -> dict[str, Any]:
+    """Section ``events`` of the metrics, where each fold tests something that happened."""
+    events = [fold.event for fold in folds if fold.event is not None]
+    if len(events) < len(folds):
+        return {}
+    return {"events": event_metrics(events, forecasts, outcomes, returns)}
 
 
 def _fold_row(data: FinancialDataModule, report: FitReport) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from regimecast.data.datamodule import FinancialDataModule
 from regimecast.evaluation.conformal.base import Forecaster, Member
 from regimecast.evaluation.conformal.coverage import coverage_section
 from regimecast.evaluation.judge import judge
+from regimecast.evaluation.paths import backtest_paths
 from regimecast.evaluation.predictions import read_predictions
 from regimecast.experiment import compose
 from regimecast.models.base import load_model
@@ -33,7 +34,9 @@ __all__ = ["Evaluation", "evaluate_run"]
 
 _JUDGEMENT = ("strategy", "cost", "gate", "data")
 """Groups that a second judgement reads anew: all others are in the saved models or their folds."""
-_LATER = ("compile", "conformal", "feature_cache", "ledger", "threads", "window.shuffle")
+_LATER = (
+    "compile", "conformal", "feature_cache", "ledger", "threads", "warm_start", "window.shuffle",
+)  # fmt: skip
 """Keys that stored configs of older runs lack."""
 _log = logging.getLogger(__name__)
 
@@ -98,9 +101,9 @@ def evaluate_run(folder: Path, overrides: Sequence[str] = ()) -> Evaluation:
         outcomes.append(data.outcomes("test"))
     forecast = Forecast.concatenate([part.forecast for part in calibrated])
     happened = Outcomes.concatenate(outcomes)
+    paths = backtest_paths(forecast, happened, bars, strategy=parts.trading, cost=parts.cost)
     judgement = judge(
-        forecast,
-        happened,
+        *paths.median(forecast, happened),
         bars,
         strategy=parts.trading,
         cost=parts.cost,

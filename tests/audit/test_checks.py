@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from regimecast.audit import market_checks
+from regimecast.audit.interval_checks import IntervalCheck
 from regimecast.audit.ledger import Ledger, Where
 from regimecast.audit.market_checks import CacheCheck, CleaningCheck, FeatureCheck
 from regimecast.audit.perturbation import Kind
 from regimecast.audit.predictions import compare_forecasts
-from regimecast.audit.split_checks import IntervalCheck
 from regimecast.audit.subject import Subject
 from regimecast.core.compose import composed
 from regimecast.core.errors import ConfigError, DataError, LeakageError

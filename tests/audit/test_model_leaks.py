@@ -112,7 +112,7 @@ def test_weights_of_a_network_are_compared_one_by_one(
 
 class GlobalScaler(FeatureScaler):
     @classmethod
-    def fit(cls, values, time, names, *, interval, clip):
+    def fit(cls, values, time, names, *, interval, clip, since):
         whole = Interval(time.min(), time.max())
         fitted = FeatureScaler.fit(values, time, names, interval=whole, clip=clip)
         return replace(fitted, interval=interval)

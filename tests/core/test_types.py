@@ -1,10 +1,19 @@
+import json
+
 import numpy as np
 import pytest
 from jaxtyping import TypeCheckError
 
 from regimecast.core.errors import SpecError
 from regimecast.core.forecast import Forecast, Outcomes
-from regimecast.core.types import DataSpec, ForecastKind, Interval, Task
+from regimecast.core.types import (
+    DataSpec,
+    ForecastKind,
+    Interval,
+    Intervals,
+    Task,
+    training_time,
+)
 
 
 def spec(**changes: object) -> DataSpec:
@@ -83,3 +92,38 @@ def test_the_shape_checker_is_live():
     """Without the import hook this would build; the hook's name misspelt would go unnoticed."""
     with pytest.raises(TypeCheckError):
         forecast(np.zeros(3), (0.5,))
+
+
+def interval(first: int, last: int) -> Interval:
+    day = np.datetime64("2020-01-01", "ns")
+    return Interval(day + np.timedelta64(first, "D"), day + np.timedelta64(last, "D"))
+
+
+def test_several_intervals_contain_what_each_of_them_does():
+    several = Intervals((interval(0, 2), interval(5, 5), interval(7, 9)))
+    day = np.datetime64("2020-01-01", "ns") + np.arange(-1, 11) * np.timedelta64(1, "D")
+    inside = several.contains(day)
+    assert np.array_equal(inside, np.any([part.contains(day) for part in several.parts], axis=0))
+    assert inside.sum() == 7
+    assert (several.start, several.end) == (day[1], day[10])
+    assert several.first_use < np.datetime64("1700-01-01", "ns")
+    assert interval(3, 4).first_use == interval(3, 4).start
+    # What reads bars of the stretch before cannot be learnt from, but after a single interval's
+    # start what lies before it is the past.
+    since = day - np.timedelta64(1, "D")
+    assert several.teaches(since, day).sum() == 2 + 0 + 2
+    assert interval(0, 2).teaches(since, day).sum() == 3
+
+
+def test_both_kinds_of_training_time_come_back_from_json():
+    alone, several = (interval(0, 2),), (interval(0, 2), interval(4, 5))
+    for one in (interval(0, 2), Intervals(alone), Intervals(several)):
+        assert training_time(json.loads(json.dumps(one.to_json()))) == one
+
+
+def test_intervals_are_in_order_and_apart():
+    with pytest.raises(SpecError, match="no interval"):
+        Intervals(())
+    for wrong in ((interval(3, 4), interval(0, 1)), (interval(0, 3), interval(3, 5))):
+        with pytest.raises(SpecError, match="begins before"):
+            Intervals(wrong)

@@ -270,7 +270,7 @@ def test_checkpoints_that_lightning_writes_stay_in_the_run(
 ):
     own = "+callbacks.resume={_target_: lightning.pytorch.callbacks.ModelCheckpoint}"
     assert command("train", *TINY, own).code == 0
-    assert [path.name for path in folder.iterdir()] == ["ledger", "runs"]
+    assert sorted(path.name for path in folder.iterdir()) == ["ledger", "runs"]
     (run,) = run_folders(Path("runs/study"))
     (checkpoint,) = run.rglob("*.ckpt")
     assert checkpoint.parent == run / "checkpoints" / "fold=0"

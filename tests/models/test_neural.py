@@ -269,3 +269,31 @@ def test_best_weights_are_those_kept(tmp_path):
     best = load_file(tmp_path / "weights.safetensors")
     for name, value in made.network.state_dict().items():
         assert torch.equal(value, best[f"network.{name}"])
+
+
+def test_a_fit_can_begin_with_earlier_weights():
+    first, second, fresh = make(), make(), make()
+    data = SyntheticData(first.spec)
+    first.fit(data, trainer(1))
+    before = {name: value.clone() for name, value in first.network.state_dict().items()}
+    second.start_from(first)
+    second.fit(data, trainer(1, lr=1e-30))
+    fresh.fit(data, trainer(1, lr=1e-30))
+    for name, value in second.network.state_dict().items():
+        assert torch.equal(value, before[name])  # of the earlier model, which stays as it was
+        assert torch.equal(first.network.state_dict()[name], before[name])
+    assert any(
+        not torch.equal(value, before[name]) for name, value in fresh.network.state_dict().items()
+    )
+
+
+def test_weights_of_another_network_are_refused():
+    data = SyntheticData(make_spec())
+    other = make(hidden_size=8)
+    other.fit(data, trainer(1))
+    with pytest.raises(SpecError, match="they differ in params"):
+        make().start_from(other)
+    with pytest.raises(SpecError, match="they differ in name, params"):
+        make("transformer").start_from(other)
+    with pytest.raises(SpecError, match="not trained"):
+        make().start_from(make())

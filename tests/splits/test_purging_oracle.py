@@ -4,9 +4,6 @@ The oracle counts bars by their number on the market's grid where the code under
 nanoseconds, and compares all pairs where the code merges intervals into blocks.
 """
 
-from dataclasses import dataclass
-from typing import NamedTuple
-
 import numpy as np
 import pytest
 from skfolio.model_selection import WalkForward as ReferenceWalkForward
@@ -15,56 +12,10 @@ from regimecast.core.errors import DataError
 from regimecast.core.types import Samples
 from regimecast.splits.holdout import Holdout
 from regimecast.splits.parts import Cut, Timeline
-from regimecast.splits.purging import PurgeRule
-from regimecast.splits.spans import ticks
 from regimecast.splits.walk_forward import WalkForward
+from tests.splits.panels import Rule, intersections, meets, random_rule, random_samples
 
 PANELS, PER_TEST = 10_000, 1_000
-HOUR = 3_600 * 10**9
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A purge and an embargo, as the config has them and as the oracle needs them."""
-
-    purge: int | str
-    embargo: int | float | str
-
-    @property
-    def parsed(self) -> PurgeRule:
-        return PurgeRule.parse(self.purge, self.embargo)
-
-
-class Reach(NamedTuple):
-    """Where samples begin and end, as bar numbers or nanoseconds: whatever the embargo counts."""
-
-    origin: np.ndarray
-    start: np.ndarray
-    end: np.ndarray
-    embargo: int
-
-
-def random_samples(rng: np.random.Generator) -> Samples:
-    """One to four assets with gaps and histories of their own, labels of every length."""
-    grid = np.cumsum(rng.integers(1, 5, size=70)) * HOUR
-    lookback, label = int(rng.integers(0, 7)), int(rng.integers(1, 7))
-    columns: list[list[np.ndarray]] = [[] for _ in range(6)]
-    offset = 0
-    for asset in range(int(rng.integers(1, 5))):
-        first, last = rng.integers(0, 25), rng.integers(40, len(grid) + 1)
-        time = grid[first:last][rng.random(last - first) < rng.choice([0.4, 0.9, 1.0])]
-        origin = np.arange(lookback, len(time) - label)
-        origin = origin[rng.random(len(origin)) < rng.choice([0.5, 1.0])]
-        # A barrier ends a label early; a time-out is the longest it may take.
-        end = origin + rng.integers(1, label + 1, size=len(origin))
-        parts = (offset + origin, np.full(len(origin), asset), time[origin])
-        edges = (time[origin - lookback], time[end], offset + end)
-        for column, values in zip(columns, (*parts, *edges), strict=True):
-            column.append(values)
-        offset += len(time)
-    row, asset_of, origin, start, end, end_row = (np.concatenate(column) for column in columns)
-    times = (x.astype(np.int64).view("datetime64[ns]") for x in (origin, start, end))
-    return Samples(row, asset_of, *times, end_row)
 
 
 def random_cut(rng: np.random.Generator, n: int) -> Cut:
@@ -72,50 +23,6 @@ def random_cut(rng: np.random.Generator, n: int) -> Cut:
     return Cut(
         *(int(x) for x in np.sort(n * rng.uniform([0, 0.2, 0.5, 0.8], [0.3, 0.6, 0.9, 1.0])))
     )
-
-
-def random_rule(rng: np.random.Generator) -> Rule:
-    embargoes = (0, int(rng.integers(1, 9)), f"{rng.integers(1, 30)}h", round(rng.random() / 8, 3))
-    purge = "auto" if rng.random() < 0.7 else int(rng.integers(0, 12))
-    return Rule(purge, embargoes[rng.integers(0, 4)])
-
-
-def reach(samples: Samples, rule: Rule) -> Reach:
-    times = [ticks(x) for x in (samples.origin, samples.start, samples.end)]
-    grid = np.unique(np.concatenate(times))
-    if isinstance(rule.embargo, int):
-        return Reach(*(np.searchsorted(grid, x) for x in times), rule.embargo)
-    if isinstance(rule.embargo, str):
-        return Reach(*times, int(rule.embargo.removesuffix("h")) * HOUR)
-    return Reach(*times, round(rule.embargo * int(grid[-1] - grid[0])))
-
-
-def meets(samples: Samples, rule: Rule, earlier: np.ndarray, later: np.ndarray) -> np.ndarray:
-    """For each earlier sample, whether the rule forbids it beside the later ones. O(n^2)."""
-    if len(earlier) == 0 or len(later) == 0:
-        return np.zeros(len(earlier), dtype=bool)
-    origin, start, end, embargo = reach(samples, rule)
-    if rule.purge == "auto":
-        before = end[earlier][:, None] < start[later] - embargo
-        after = start[earlier][:, None] > end[later] + embargo
-        return ~(before | after).all(axis=1)
-    grid = np.unique(
-        np.concatenate([ticks(samples.origin), ticks(samples.start), ticks(samples.end)])
-    )
-    number = np.searchsorted(grid, ticks(samples.origin))[earlier] + int(rule.purge)
-    off = number >= len(grid)
-    unit = np.arange(len(grid)) if isinstance(rule.embargo, int) else grid
-    gap = unit[np.minimum(number, len(grid) - 1)]
-    limit = origin[later][None, :] - embargo
-    return off | (gap[:, None] > limit).any(axis=1) | (end[earlier][:, None] > limit).any(axis=1)
-
-
-def intersections(samples: Samples, earlier: np.ndarray, later: np.ndarray) -> int:
-    """Pairs of samples, of any two assets, that read a bar in common."""
-    # Plain arrays: a `Samples` of each part would be checked anew for every panel.
-    start, end = samples.start, samples.end
-    apart = (end[earlier][:, None] < start[later]) | (start[earlier][:, None] > end[later])
-    return int((~apart).sum())
 
 
 def oracle(

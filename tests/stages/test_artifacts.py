@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from regimecast.core.compose import composed
-from regimecast.core.errors import DataError, LeakageError
+from regimecast.core.errors import ConfigError, DataError, LeakageError
 from regimecast.core.hashing import hash_file
 from regimecast.core.parts import component, settings
 from regimecast.data.cleaning import CleaningSettings, clean
@@ -47,7 +47,7 @@ def _market(config: Config) -> MarketData:
 
 
 @pytest.mark.parametrize("target", ["forward_return", "triple_barrier"])
-@pytest.mark.parametrize("split", ["holdout", "walk_forward"])
+@pytest.mark.parametrize("split", ["holdout", "walk_forward", "purged_kfold"])
 def test_artifacts_are_what_a_run_computes(
     target: str, split: str, config: Config, tmp_path: Path
 ) -> None:
@@ -57,6 +57,8 @@ def test_artifacts_are_what_a_run_computes(
         config["split"] = composed(["split=walk_forward", "split.folds=2", "split.validation=0.3"])[
             "split"
         ]
+    if split == "purged_kfold":
+        config["split"] = composed(["split=purged_kfold", "split.folds=3"])["split"]
     config["search"] = None
     run_pipeline(config, tmp_path, last="splits")
     market = _market(config)
@@ -194,6 +196,29 @@ def test_a_purge_of_just_the_label_is_enough(config: Config, tmp_path: Path) -> 
     part = samples["fold_0"].astype(str)
     # As near as it gets: a label of the training part ends where the next part begins.
     assert samples["end"][part == "train"].max() == samples["origin"][part == "validation"].min()
+
+
+@pytest.mark.parametrize(("purge", "parts"), [("auto", [1, 1, 1]), (10, [1, 2, 1])])
+def test_folds_that_train_around_their_test_part_validate(
+    purge: int | str, parts: list[int], config: Config, tmp_path: Path
+) -> None:
+    thirds = ["split=purged_kfold", "split.folds=3", "split.validation=0.1"]
+    config["split"] = composed([*thirds, f"split.purge={purge}"])["split"]
+    config["target"] = composed(["target=forward_return"])["target"]
+    run_pipeline(config, tmp_path, last="validate")
+    checks = json.loads((tmp_path / "validate" / "checks.json").read_text())["checks"]
+    assert all(check["holds"] for check in checks)
+    intervals = json.loads((tmp_path / "splits" / "splits.json").read_text())["train_intervals"]
+    assert [len(one) for one in intervals] == parts
+    prefix = next(check["what"] for check in checks if "without later bars" in check["what"])
+    assert prefix.startswith(f"features up to {intervals[0][0][1][:10]}")
+
+
+def test_barriers_are_not_sought_where_later_folds_test(config: Config, tmp_path: Path) -> None:
+    config["split"] = composed(["split=purged_kfold", "split.folds=3"])["split"]
+    with pytest.raises(ConfigError, match="in a pipeline search=null"):
+        run_pipeline(config, tmp_path)
+    assert not (tmp_path / "ingest").exists()
 
 
 def test_shared_bars_agrees_with_pairs() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from regimecast.assembly import Assembly
 from regimecast.audit.findings import AuditReport, Check, NotAudited
 from regimecast.audit.fold_checks import TrainingCheck, WindowCheck
+from regimecast.audit.interval_checks import IntervalCheck
 from regimecast.audit.label_checks import TargetCheck
 from regimecast.audit.market_checks import (
     CacheCheck,
@@ -17,7 +18,7 @@ from regimecast.audit.market_checks import (
 from regimecast.audit.model_checks import MODEL_CHECKS
 from regimecast.audit.regime_checks import RegimeCheck
 from regimecast.audit.source_checks import SourceCheck
-from regimecast.audit.split_checks import IntervalCheck, SplitCheck
+from regimecast.audit.split_checks import SplitCheck
 from regimecast.audit.subject import AuditCheck, Subject
 
 __all__ = ["ALL_CHECKS", "MARKET_CHECKS", "audit"]

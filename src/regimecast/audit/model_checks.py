@@ -16,7 +16,7 @@ _CUTS = 2
 
 
 class ModelCheck:
-    """What a model learns and forecasts, and what its forecasts earn, on the first fold."""
+    """What a model learns and forecasts, and what its forecasts earn, on one fold."""
 
     name = "model"
 
@@ -24,7 +24,7 @@ class ModelCheck:
         """Weights, forecasts, gradients, fills and canaries of the config's model."""
         ledger = Ledger(self.name)
         found: list[Check | NotAudited] = []
-        fold = subject.folds[0]
+        fold = subject.model_fold()
         with ledger.attempt(model_component(subject.parts), fold.train_interval.end, Kind.NOISE):
             trained = rehearse(subject.parts, subject.market, fold, epochs=EPOCHS)
             found += prediction_checks(subject, trained, fold, cuts=_CUTS)
@@ -35,8 +35,8 @@ class ModelCheck:
                 found.append(NotAudited("fills", "the target does not say which way to trade"))
             found += canary_checks(subject, trained, fold)
         if len(subject.folds) > 1:
-            why = "a model is trained on the first alone; splits and scalers are checked in others"
-            found.append(NotAudited(f"models of {len(subject.folds) - 1} later folds", why))
+            why = "a model is trained on one alone; splits and scalers are checked in others"
+            found.append(NotAudited(f"models of {len(subject.folds) - 1} other folds", why))
         why = (
             "made on the test part, it stays unseen where three other futures lead to the same one"
         )

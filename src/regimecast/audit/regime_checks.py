@@ -23,7 +23,7 @@ class RegimeCheck:
     name = "regimes"
 
     def run(self, subject: Subject) -> tuple[list[Check], list[NotAudited]]:
-        """Codes at every cut; fitted parameters at the end of each training interval."""
+        """Codes at every cut; fitted parameters without the bars that training may not see."""
         ledger = Ledger(self.name)
         name, _ = split_name(subject.parts.config["regime"], "regime")
         component = f"regime/{name}"
@@ -41,7 +41,7 @@ class RegimeCheck:
             state = subject.parts.regime().fit(bars, interval).state()
             for kind in _FITS:
                 with ledger.attempt(component, interval.end, kind):
-                    panel = subject.perturbed(interval.end, kind)
+                    panel = subject.unseen(fold, kind)
                     other = subject.parts.regime().fit(panel, interval).state()
                     compare_state(ledger, component, state, other, interval.end, kind)
         return ledger.checks(), []

@@ -1,31 +1,24 @@
-"""Checks of splits: parts held apart by brute force, and intervals that hold what they declare."""
+"""Check of splits: parts held apart by brute force, and fits where no other part is read."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Int
 
 from regimecast.audit.findings import Check, NotAudited
-from regimecast.audit.ledger import Ledger, Where, same_bits
-from regimecast.audit.perturbation import Kind, jitter
+from regimecast.audit.ledger import Ledger, Where
 from regimecast.audit.subject import Subject
 from regimecast.core.config import split_name
-from regimecast.core.types import Samples
-from regimecast.data.market import MarketData
+from regimecast.core.types import Interval, Samples
 from regimecast.data.panel import Panel
 from regimecast.splits.base import Fold
 from regimecast.splits.spans import Span, ticks
 
-__all__ = ["IntervalCheck", "SplitCheck", "first_meeting"]
+__all__ = ["SplitCheck", "first_meeting"]
 
 _PAIRS = 200_000_000
 """Pairs of intervals that are compared at most; beyond, those nearest to each other are."""
-_FORGOTTEN = 0.05
-"""How far bars before the declared interval may still move a column, as a share of what the same
-jitter of all bars does to it. A recursive filter declares the bars until its first bar weighs below
-1 %; its memory never ends."""
-_ROUNDING = 1e-4
-"""Share below which it is the rounding of a running sum."""
 _EARLIER_AND_LATER = (("train", "validation"), ("train", "test"), ("validation", "test"))
 """Every part with every later one."""
 
@@ -44,9 +37,11 @@ class SplitCheck:
         bars = params.get("purge", "auto")
         embargo = Span.parse(params.get("embargo", 0), key="split.embargo")
         for number, fold in enumerate(subject.folds):
-            check = _FoldCheck(ledger, component, subject.bars, samples, fold, number)
+            check = _FoldCheck(
+                ledger, component, subject.bars, samples, fold, number, bars == "auto"
+            )
             check.parts()
-            if bars == "auto":
+            if check.windows_apart:
                 check.apart(embargo)
             else:
                 check.labels()
@@ -67,6 +62,8 @@ class _FoldCheck:
     samples: Samples
     fold: Fold
     number: int
+    windows_apart: bool
+    """Whether no bar may be read by two parts; else labels are kept apart."""
 
     def parts(self) -> None:
         """Parts are disjoint, and fitting happens where no later sample's label is read."""
@@ -83,8 +80,7 @@ class _FoldCheck:
                 where = Where.rows(self.bars, self.samples.row[shared], interval.end, rule)
                 self.ledger.find(self.component, f"{first} and {second}", where, "share samples")
         for name in ("validation", "test"):
-            inside = parts[name][self.samples.origin[parts[name]] <= interval.end]
-            inside = inside[self.samples.end[inside] >= interval.start]
+            inside = parts[name][self._fitted_on(parts[name])]
             if len(inside):
                 where = Where.rows(self.bars, self.samples.row[inside], interval.end, rule)
                 self.ledger.find(
@@ -92,9 +88,10 @@ class _FoldCheck:
                     f"origins of the {name} part lie where scalers and regimes are fitted",
                     count=len(inside),
                 )  # fmt: skip
-        early = self.samples.start[self.fold.train].min() < interval.start
-        late = self.samples.end[self.fold.train].max() > interval.end
-        if early or late:
+        outside = ~interval.contains(self.samples.end[self.fold.train])
+        if self.windows_apart or self.fold.chronological:
+            outside |= ~interval.contains(self.samples.start[self.fold.train])
+        if outside.any():
             where = Where.rows(
                 self.bars, self.samples.row[self.fold.train[-1:]], interval.end, rule
             )
@@ -103,139 +100,87 @@ class _FoldCheck:
             )
         self.ledger.passed(self.component, interval.end, rule, sum(map(len, parts.values())))
 
+    def _fitted_on(self, part: Int[np.ndarray, " N"]) -> Bool[np.ndarray, " N"]:
+        """True for samples of a later part of whose label training may have learnt."""
+        origin, end = self.samples.origin[part], self.samples.end[part]
+        interval = self.fold.train_interval
+        if isinstance(interval, Interval):
+            return (origin <= interval.end) & (end >= interval.start)
+        # A label begins after its origin, and that is where the bars of training may end.
+        inside = np.zeros(len(part), dtype=bool)
+        for one in interval.parts:
+            inside |= (origin < one.end) & (end >= one.start)
+        return inside
+
     def apart(self, embargo: Span) -> None:
         """No bar of a sample is read by one of a later part, nor within the embargo around it."""
         grid = np.unique(ticks(self.bars.time))
         for first, second in _EARLIER_AND_LATER:
-            earlier, later = getattr(self.fold, first), getattr(self.fold, second)
-            own = ticks(self.samples.start[earlier]), ticks(self.samples.end[earlier])
             rule = f"fold {self.number}: {first} against {second}"
-            for margin, name in ((Span(), "interval"), (embargo, "embargo")):
-                start = margin.before(ticks(self.samples.start[later]), grid)
-                end = margin.after(ticks(self.samples.end[later]), grid)
-                met, pairs = first_meeting(*own, start, end)
-                cut = self.samples.start[later].min() if len(later) else self.bars.time[-1]
-                self.ledger.passed(self.component, cut, rule, pairs)
-                if met is not None:
-                    i, j = int(earlier[met[0]]), int(later[met[1]])
-                    where = Where.rows(self.bars, self.samples.row[[i]], cut, rule)
-                    self.ledger.find(
-                        self.component, name, where,
-                        f"a {first} sample reads {_span(self.samples, i)}; a {second} sample reads "
-                        f"{_span(self.samples, j)}",
-                    )  # fmt: skip
-                    break
+            for border in self._borders(first, second):
+                self._apart(border, embargo, grid, rule)
+
+    def _borders(self, first: str, second: str) -> Iterator["_Border"]:
+        """Every run of the second part's origins against what of the first is on either side."""
+        mine, theirs = getattr(self.fold, first), getattr(self.fold, second)
+        times, place = np.unique(self.samples.origin, return_inverse=True)
+        run = np.zeros(len(times), dtype=np.int64)
+        run[np.unique(place[theirs])] = 1
+        number = np.cumsum(np.diff(run, prepend=0) == 1)  # of the run that began last
+        for one in np.unique(number[place[theirs]]):
+            block = theirs[number[place[theirs]] == one]
+            before = place[mine] < place[block].min()
+            if before.any():
+                yield _Border(first, mine[before], second, block)
+            if not before.all():
+                yield _Border(second, block, first, mine[~before])
+
+    def _apart(
+        self, border: "_Border", embargo: Span, grid: Int[np.ndarray, " T"], rule: str
+    ) -> None:
+        earlier, later = border.earlier, border.later
+        own = ticks(self.samples.start[earlier]), ticks(self.samples.end[earlier])
+        for margin, name in ((Span(), "interval"), (embargo, "embargo")):
+            start = margin.before(ticks(self.samples.start[later]), grid)
+            end = margin.after(ticks(self.samples.end[later]), grid)
+            met, pairs = first_meeting(*own, start, end)
+            cut = self.samples.start[later].min()
+            self.ledger.passed(self.component, cut, rule, pairs)
+            if met is not None:
+                i, j = int(earlier[met[0]]), int(later[met[1]])
+                where = Where.rows(self.bars, self.samples.row[[i]], cut, rule)
+                self.ledger.find(
+                    self.component, name, where,
+                    f"a {border.before} sample reads {_span(self.samples, i)}; a {border.after} "
+                    f"sample reads {_span(self.samples, j)}",
+                )  # fmt: skip
+                break
 
     def labels(self) -> None:
         """With a purge in bars: labels of a part are complete before the next part's origins."""
         for first, second in _EARLIER_AND_LATER:
-            earlier, later = getattr(self.fold, first), getattr(self.fold, second)
-            if not len(earlier) or not len(later):
-                continue
-            border = self.samples.origin[later].min()
-            over = earlier[self.samples.end[earlier] > border]
             rule = f"fold {self.number}: labels of {first} against {second}"
-            self.ledger.passed(self.component, border, rule, len(earlier))
-            if len(over):
-                where = Where.rows(self.bars, self.samples.row[over], border, rule)
-                detail = f"labels of {first} end after the first origin of {second}"
-                self.ledger.find(self.component, "label", where, detail, count=len(over))
+            for border in self._borders(first, second):
+                begin = self.samples.origin[border.later].min()
+                over = border.earlier[self.samples.end[border.earlier] > begin]
+                self.ledger.passed(self.component, begin, rule, len(border.earlier))
+                if len(over):
+                    where = Where.rows(self.bars, self.samples.row[over], begin, rule)
+                    detail = (
+                        f"labels of {border.before} end after the first origin of {border.after}"
+                    )
+                    self.ledger.find(self.component, "label", where, detail, count=len(over))
 
 
-class IntervalCheck:
-    """A sample reads nothing outside the interval `[start, end]` that it declares.
+@dataclass(frozen=True, eq=False)
+class _Border:
+    """Samples of two parts on either side of a border in time."""
 
-    This is what purging stands on. A sample's interval begins at the window's first bar less the
-    *longest* lookback of all features and of the target's scale, so a feature that looks back
-    further than it declares is found where it looks back further than that.
-    """
-
-    name = "intervals"
-
-    def run(self, subject: Subject) -> tuple[list[Check], list[NotAudited]]:
-        """Windows and targets of the samples that begin or end at a cut, all else replaced."""
-        ledger = Ledger(self.name)
-        samples = subject.market.samples(complete=True)
-        memory: dict[str, float] = {}
-        whole = np.ones(subject.bars.n_rows, dtype=bool)
-        shaken = subject.market.on(jitter(subject.bars, whole, subject.generator(9)))
-        for cut in _edges(subject, samples.start, 6):
-            with ledger.attempt("interval", cut, "bars before"):
-                self._before(ledger, subject, samples, cut, shaken, memory)
-        for cut in _edges(subject, samples.end, 7):
-            with ledger.attempt("interval", cut, "bars after"):
-                self._after(ledger, subject, samples, cut)
-        moved = {name: share for name, share in memory.items() if share > _ROUNDING}
-        if not moved:
-            return ledger.checks(), []
-        note = NotAudited(
-            f"what {len(moved)} columns still hold of bars before the declared lookback",
-            f"these move {', '.join(sorted(moved))} by up to {max(moved.values()):.1%} of what all "
-            f"bars do, within the {_FORGOTTEN:.0%} allowed for the memory of a recursive filter",
-        )
-        return ledger.checks(), [note]
-
-    def _before(
-        self,
-        ledger: Ledger,
-        subject: Subject,
-        samples: Samples,
-        cut: np.datetime64,
-        shaken: MarketData,
-        memory: dict[str, float],
-    ) -> None:
-        """Shakes older bars; notes in `memory` what they move a little, findings for the rest.
-
-        `shaken` has all bars shaken. What that does to a column on the bars of the interval is the
-        measure, for it is as local as the window: a spread over all history grows with it.
-        """
-        bars, market = subject.bars, subject.market
-        other = market.on(jitter(bars, bars.time < cut, subject.generator(8)))
-        own = samples.row[samples.start == cut]
-        rows = (own[:, None] + np.arange(1 - market.spec.context_length, 1)).reshape(-1)
-        reach = market.lookback + market.spec.context_length
-        near = (own[:, None] + np.arange(1 - reach, 1)).reshape(-1)
-        columns = {
-            f"past/{name}": (market.past[:, i], other.past[:, i], shaken.past[:, i], rows)
-            for i, name in enumerate(market.spec.past[1:], start=1)
-        }
-        scales = (m.target.scale for m in (market, other, shaken))
-        columns["scale"] = (*scales, own)
-        for name, (before, after, whole, read) in columns.items():
-            share = _memory(before[read], after[read], whole[near] - before[near])
-            if 0 < share <= _FORGOTTEN:
-                memory[name] = max(share, memory.get(name, 0.0))
-                ledger.passed("interval", cut, "bars before", len(read))
-            else:
-                where = Where.rows(bars, read, cut, "bars before")
-                ledger.compare("interval", name, before[read], after[read], where)
-
-    def _after(
-        self,
-        ledger: Ledger,
-        subject: Subject,
-        samples: Samples,
-        cut: np.datetime64,
-    ) -> None:
-        market = subject.market
-        other = market.on(subject.perturbed(cut, Kind.NOISE))
-        own = samples.row[samples.end == cut]
-        where = Where.rows(subject.bars, own, cut, "bars after")
-        spec = market.spec
-        if market.target.label is not None and other.target.label is not None:
-            before, after = market.target.label[own], other.target.label[own]
-        else:
-            steps = own[:, None] + np.arange(0, spec.horizon + 1)
-            before, after = market.target.series[steps], other.target.series[steps]
-        ledger.compare("interval", "target", before, after, where)
-        ledger.compare("interval", "past", market.past[own], other.past[own], where)
-
-
-def _edges(
-    subject: Subject, time: Shaped[np.ndarray, " N"], stream: int
-) -> Shaped[np.ndarray, " M"]:
-    """Some of the times at which samples begin or end."""
-    return np.unique(subject.generator(stream).choice(time, size=len(subject.cuts)))
+    before: str
+    """Name of the part whose samples come first."""
+    earlier: Int[np.ndarray, " N"]
+    after: str
+    later: Int[np.ndarray, " M"]
 
 
 def first_meeting(
@@ -273,23 +218,6 @@ def _nearest(
         return index
     order = np.argsort(key, kind="stable")
     return np.sort(order[-most:] if last else order[:most])
-
-
-def _memory(
-    before: Float[np.ndarray, " N"],
-    after: Float[np.ndarray, " N"],
-    usual: Float[np.ndarray, " M"],
-) -> float:
-    """Largest difference as a share of usual ones; infinite where a value came or went."""
-    finite = np.isfinite(before)
-    if (finite != np.isfinite(after)).any():
-        return np.inf
-    if not finite.any() or same_bits(before, after).all():
-        return 0.0
-    known = usual[np.isfinite(usual)].astype(np.float64)
-    size = float(np.sqrt(np.mean(known**2))) if len(known) else 0.0
-    largest = float(np.abs(before[finite] - after[finite]).max())
-    return largest / size if size > 0 else np.inf
 
 
 def _span(samples: Samples, index: int) -> str:

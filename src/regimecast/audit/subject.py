@@ -11,6 +11,7 @@ from regimecast.audit.findings import Check, NotAudited
 from regimecast.audit.perturbation import Kind, perturb
 from regimecast.core.errors import DataError
 from regimecast.core.seeding import derive_seed
+from regimecast.core.types import Interval
 from regimecast.data.cleaning import clean
 from regimecast.data.market import MarketData
 from regimecast.data.panel import Panel
@@ -98,6 +99,31 @@ class Subject:
         number = int(cut.astype("datetime64[s]").astype(np.int64)) % (2**31)
         panel = self.bars if bars is None else bars
         return perturb(panel, cut, kind, self.generator(number, list(Kind).index(kind), stream))
+
+    def unseen(self, fold: Fold, kind: Kind) -> Panel:
+        """The bars with everything replaced that the fold's training may not see.
+
+        That is what comes after its training interval; of several intervals, all that lies in none
+        of them.
+        """
+        interval = fold.train_interval
+        if isinstance(interval, Interval):
+            return self.perturbed(interval.end, kind)
+        before = self.bars.time.min() - np.timedelta64(1, "ns")
+        other = self.perturbed(before, Kind.NAN if kind is Kind.END else kind)
+        kept = interval.contains(self.bars.time)[:, None]
+        return replace(other, values=np.where(kept, self.bars.values, other.values))
+
+    def model_fold(self) -> Fold:
+        """The fold that models are audited on: the first one, of a split in order of time.
+
+        Of folds that train around what they test it is the one whose test part begins last: if any
+        of them has a future to replace that its training does not see, this one has.
+        """
+        if self.folds[0].chronological:
+            return self.folds[0]
+        origin = self.market.samples(complete=True).origin
+        return max(self.folds, key=lambda fold: origin[fold.test].min())
 
     def futures(
         self, *, truncated: bool = True, cuts: Sequence[np.datetime64] | None = None

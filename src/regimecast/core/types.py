@@ -5,10 +5,12 @@ Nothing here imports torch: `core.batch` holds the one tensor type.
 
 from dataclasses import asdict, dataclass, fields, replace
 from enum import IntEnum, StrEnum
-from typing import Any
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, TypeAlias
 
 import numpy as np
-from jaxtyping import Int, Shaped
+from jaxtyping import Bool, Int, Shaped
 
 from regimecast.core.errors import ConfigError, SpecError, did_you_mean
 
@@ -18,9 +20,12 @@ __all__ = [
     "DataSpec",
     "ForecastKind",
     "Interval",
+    "Intervals",
     "Regime",
     "Samples",
     "Task",
+    "TrainingTime",
+    "training_time",
 ]
 
 
@@ -93,7 +98,25 @@ class Interval:
         if not self.start <= self.end:
             raise SpecError(f"interval ends ({self.end}) before it starts ({self.start})")
 
-    def to_json(self) -> list[str]:
+    @property
+    def first_use(self) -> np.datetime64:
+        """Time from which on something fitted here may be used: before it is the fit's past."""
+        return self.start
+
+    def contains(self, time: Shaped[np.ndarray, " N"]) -> Bool[np.ndarray, " N"]:
+        """True for times inside, both ends included."""
+        return (time >= self.start) & (time <= self.end)
+
+    def teaches(
+        self, since: Shaped[np.ndarray, " N"], time: Shaped[np.ndarray, " N"]
+    ) -> Bool[np.ndarray, " N"]:
+        """True for values that may be learnt from: known at `time`, reading bars `since` then.
+
+        Those of the first bars may read bars before the interval: they are the past.
+        """
+        return self.contains(time)
+
+    def to_json(self) -> list[Any]:
         """Both ends as ISO strings."""
         return [str(self.start), str(self.end)]
 
@@ -101,6 +124,82 @@ class Interval:
     def from_json(cls, value: list[str]) -> "Interval":
         """Inverse of `to_json`."""
         return cls(np.datetime64(value[0], "ns"), np.datetime64(value[1], "ns"))
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Disjoint closed intervals in order of time: training before and after what is tested.
+
+    What was fitted on them may be used at any time, earlier too: that is what such a test is for.
+
+    Raises:
+        SpecError: there is none, or one begins before the one before it has ended.
+    """
+
+    parts: tuple[Interval, ...]
+
+    def __post_init__(self) -> None:
+        if not self.parts:
+            raise SpecError("no interval to fit anything on")
+        for before, after in pairwise(self.parts):
+            if not before.end < after.start:
+                raise SpecError(f"interval from {after.start} begins before {before.end}")
+
+    @property
+    def start(self) -> np.datetime64:
+        """Start of the first one."""
+        return self.parts[0].start
+
+    @property
+    def end(self) -> np.datetime64:
+        """End of the last one."""
+        return self.parts[-1].end
+
+    @property
+    def first_use(self) -> np.datetime64:
+        """Before any time there is."""
+        return np.datetime64(np.iinfo(np.int64).min + 1, "ns")
+
+    def contains(self, time: Shaped[np.ndarray, " N"]) -> Bool[np.ndarray, " N"]:
+        """True for times inside one of them, both ends included."""
+        return self.teaches(time, time)
+
+    def teaches(
+        self, since: Shaped[np.ndarray, " N"], time: Shaped[np.ndarray, " N"]
+    ) -> Bool[np.ndarray, " N"]:
+        """True for values that may be learnt from: known at `time`, reading bars `since` then.
+
+        What they read has to lie within one interval: between two of them others are judged.
+        """
+        part = np.searchsorted(self._starts, since, side="right") - 1
+        return (part >= 0) & (time <= self._ends[part])
+
+    def to_json(self) -> list[Any]:
+        """Both ends of each as ISO strings."""
+        return [part.to_json() for part in self.parts]
+
+    @classmethod
+    def from_json(cls, value: list[list[str]]) -> "Intervals":
+        """Inverse of `to_json`."""
+        return cls(tuple(Interval.from_json(part) for part in value))
+
+    @cached_property
+    def _starts(self) -> Shaped[np.ndarray, " K"]:
+        return np.array([part.start for part in self.parts])
+
+    @cached_property
+    def _ends(self) -> Shaped[np.ndarray, " K"]:
+        return np.array([part.end for part in self.parts])
+
+
+TrainingTime: TypeAlias = Interval | Intervals
+"""Where everything of a fold is fitted: one interval where what is judged comes later, several
+where training goes on before and after it."""
+
+
+def training_time(value: list[Any]) -> TrainingTime:
+    """Inverse of either's `to_json`."""
+    return Interval.from_json(value) if isinstance(value[0], str) else Intervals.from_json(value)
 
 
 @dataclass(frozen=True)

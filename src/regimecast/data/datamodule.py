@@ -160,8 +160,9 @@ class FinancialDataModule(LightningDataModule):
     def split(self, name: str) -> TimeSeriesDataset:
         """Windows of a split; ``train`` as drawn and weighed, ``validation`` as weighed.
 
-        ``all`` holds every origin with a full window from the training interval's start on, whether
-        its future is known or not.
+        ``all`` holds every origin with a full window that the fold may be used on, whether its
+        future is known or not: from the training interval's start on, or any where training goes
+        on before and after the test part.
 
         Raises:
             ConfigError: unknown name, or a split that this module does not have.
@@ -307,7 +308,7 @@ class FinancialDataModule(LightningDataModule):
             samples, weight, _ = self._training
         elif name == "all":
             samples = self.market.samples(complete=False)
-            samples = samples.take(np.flatnonzero(samples.start >= self.scaler.interval.start))
+            samples = samples.take(np.flatnonzero(samples.start >= self.scaler.interval.first_use))
         else:
             positions = {
                 "validation": self.fold.validation,

@@ -1,9 +1,9 @@
-"""What a fold learns from its training interval before any model: scalers and regimes."""
+"""What a fold learns from its training bars before any model: scalers and regimes."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from regimecast.core.types import Interval
+from regimecast.core.types import TrainingTime
 from regimecast.data.market import MarketData
 from regimecast.data.panel import Role
 from regimecast.data.scaling import AssetScaler, FeatureScaler
@@ -28,31 +28,31 @@ class Fitted:
 
     @classmethod
     def on(
-        cls, market: MarketData, interval: Interval, *, regime: RegimeLabeller, clip: float
+        cls, market: MarketData, interval: TrainingTime, *, regime: RegimeLabeller, clip: float
     ) -> "Fitted":
-        """What the bars of an interval teach.
+        """What the bars of training teach.
 
         Args:
             market: bars, features and target.
-            interval: of training.
+            interval: of training; bars between two of several are neither read nor learnt from.
             regime: labeller to fit.
             clip: scaled features are limited to ±clip.
         """
-        known = market.spec.known
+        bars, known = market.bars, market.spec.known
         given = sum(column.role is Role.STATIC for column in market.bars.columns)
         channels = (
-            (market.past[:, 1:], market.spec.past[1:]),
-            (market.scheduled, known[len(known) - market.scheduled.shape[1] :]),
-            (market.static[market.bars.asset_of_row, :given], market.spec.static[:given]),
+            (market.past[:, 1:], market.spec.past[1:], bars.earlier(market.lookback)),
+            (market.scheduled, known[len(known) - market.scheduled.shape[1] :], bars.time),
+            (market.static[bars.asset_of_row, :given], market.spec.static[:given], bars.time),
         )
         scaler, scheduled, static = (
-            FeatureScaler.fit(values, market.bars.time, names, interval=interval, clip=clip)
-            for values, names in channels
+            FeatureScaler.fit(values, bars.time, names, interval=interval, clip=clip, since=since)
+            for values, names, since in channels
         )
         target = None
         if market.target.standardised:
-            target = AssetScaler.fit(market.target.series, market.bars, interval=interval)
-        return cls(scaler, scheduled, static, target, regime.fit(market.bars, interval))
+            target = AssetScaler.fit(market.target.series, bars, interval=interval)
+        return cls(scaler, scheduled, static, target, regime.fit(bars, interval))
 
     def state(self) -> dict[str, Any]:
         """What was learnt, as plain values."""

@@ -183,6 +183,14 @@ class Panel:
                 ]
         return shifted
 
+    def earlier(self, bars: int) -> Shaped[np.ndarray, " R"]:
+        """Time of the bar that many before each row's, of its asset; its first one at the most."""
+        if not bars:
+            return self.time
+        row = np.arange(self.n_rows) - bars
+        first: Shaped[np.ndarray, " R"] = self.offsets[:-1][self.asset_of_row]
+        return self.time[np.maximum(row, first)]
+
     def until(self, end: np.datetime64) -> "Panel":
         """The panel as it stood at `end`: later rows are gone, and assets may become empty."""
         return self._keep(self.time <= end)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from regimecast.core.errors import ConfigError, DataError, LeakageError, SpecError
-from regimecast.core.types import Interval
+from regimecast.core.types import TrainingTime, training_time
 from regimecast.data.panel import Panel
 
 __all__ = ["AssetScaler", "FeatureScaler", "check_clip"]
@@ -43,7 +43,7 @@ class FeatureScaler:
     without any value there, which is then 0 everywhere."""
     clip: float
     """Scaled values are limited to ±clip, so that a bad print cannot dominate a window."""
-    interval: Interval
+    interval: TrainingTime
 
     @classmethod
     def fit(
@@ -52,15 +52,25 @@ class FeatureScaler:
         time: Shaped[np.ndarray, " R"],
         names: tuple[str, ...],
         *,
-        interval: Interval,
+        interval: TrainingTime,
         clip: float,
+        since: Shaped[np.ndarray, " R"] | None = None,
     ) -> "FeatureScaler":
         """Statistics of the rows inside `interval`, missing and infinite values left out.
 
         A channel without a value inside the interval (a series that starts later) cannot be learnt
         from; it is named in the log and is 0 in every window.
+
+        Args:
+            values: one column per channel.
+            time: of each row.
+            names: of the channels.
+            interval: of training.
+            clip: scaled features are limited to ±clip.
+            since: time of the earliest bar that each row's values read; the row's own where left
+                out.
         """
-        inside: Bool[np.ndarray, " R"] = (time >= interval.start) & (time <= interval.end)
+        inside = interval.teaches(time if since is None else since, time)
         count, mean = _sum(values, inside)
         empty = count == 0
         if empty.any():
@@ -90,7 +100,7 @@ class FeatureScaler:
 
     def check(self, earliest: np.datetime64) -> None:
         """Raises `LeakageError` if rows before the fitted interval would be scaled with it."""
-        if earliest < self.interval.start:
+        if earliest < self.interval.first_use:
             raise LeakageError(
                 f"the scaler was fitted from {self.interval.start} on; scaling bars of {earliest} "
                 "with it would use the future"
@@ -119,7 +129,7 @@ class FeatureScaler:
                     [np.inf if std is None else std for std in value["std"]], dtype=np.float32
                 ),
                 float(value["clip"]),
-                Interval.from_json(value["interval"]),
+                training_time(value["interval"]),
             )
         except KeyError as error:
             raise SpecError(f"scaler state has no {error}") from error
@@ -158,18 +168,18 @@ class AssetScaler:
     std: Float[np.ndarray, " A"]
     """Population standard deviation; 1 for an asset that is constant in training."""
     assets: tuple[str, ...]
-    interval: Interval
+    interval: TrainingTime
 
     @classmethod
     def fit(
-        cls, series: Float[np.ndarray, " R"], bars: Panel, *, interval: Interval
+        cls, series: Float[np.ndarray, " R"], bars: Panel, *, interval: TrainingTime
     ) -> "AssetScaler":
         """Statistics of each asset's rows inside `interval`.
 
         Raises:
             DataError: an asset has no row there.
         """
-        rows = np.flatnonzero((bars.time >= interval.start) & (bars.time <= interval.end))
+        rows = np.flatnonzero(interval.contains(bars.time))
         asset, values = bars.asset_of_row[rows], series[rows].astype(np.float64)
         count = np.bincount(asset, minlength=bars.n_assets)
         if not count.all():

@@ -34,7 +34,9 @@ class ColumnFeatures(IndicatorFamily):
     def indicators(self) -> tuple[Indicator, ...]:
         """Columns in order."""
         return tuple(
-            Indicator(f"{name}_value", 0, (name,), "the column's own", "the source's column", _as_it_is)
+            Indicator(
+                f"{name}_value", 0, (name,), "the column's own", "the source's column", _as_it_is
+            )
             for name in self._names
         )
 

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -37,7 +38,7 @@ class NeuralModel(BaseTimeSeriesModel):
     """A network behind the contract of every model.
 
     A subclass implements `build_network`. The same seed gives the same bits on one machine's CPU,
-    and every `fit` starts from fresh weights.
+    and every `fit` starts from fresh weights, unless `start_from` gave others.
     """
 
     capabilities: Capabilities = Capabilities(
@@ -57,6 +58,7 @@ class NeuralModel(BaseTimeSeriesModel):
     def __init__(self, *, spec: DataSpec, loss: Mapping[str, Any]) -> None:
         super().__init__(spec=spec, loss=loss)
         self._network: nn.Module | None = None
+        self._first_weights: Mapping[str, Tensor] | None = None
         self._device = torch.device("cpu")
 
     @abstractmethod
@@ -74,6 +76,26 @@ class NeuralModel(BaseTimeSeriesModel):
             raise SpecError(f"model {self.name!r} is not trained: call fit or load first")
         return self._network
 
+    def start_from(self, earlier: "NeuralModel") -> None:
+        """Lets `fit` begin with the weights of a trained model of the same parameters and spec.
+
+        Inputs are scaled anew on each fold's own training bars, so that the weights begin close to
+        where they were, not in the same place.
+
+        Raises:
+            SpecError: the other model is not trained, or its network is another one.
+        """
+        if differences := [
+            key
+            for key in ("name", "_params", "loss_config", "spec")
+            if getattr(self, key) != getattr(earlier, key)
+        ]:
+            raise SpecError(
+                f"model {self.name!r} cannot begin with the weights of {earlier.name!r}: they "
+                f"differ in {', '.join(key.strip('_') for key in differences)}"
+            )
+        self._first_weights = deepcopy(earlier.network.state_dict())
+
     def fit(self, data: FinancialDataModule, trainer: ModelTrainer | None = None) -> FitReport:
         """Trains on ``train``, stops early on ``validation`` and keeps the best weights."""
         started = perf_counter()
@@ -84,7 +106,10 @@ class NeuralModel(BaseTimeSeriesModel):
         # A masked cell holds no target: weight 0 keeps it out of whatever the loss learns.
         self.loss.fit(target, np.where(mask, train.weight, np.float32(0)))
         with seeded(trainer.seed):
-            module = trainer.build_module(self.build_network(), self.loss)
+            network = self.build_network()
+            if self._first_weights is not None:
+                network.load_state_dict(self._first_weights)
+            module = trainer.build_module(network, self.loss)
             report = trainer.fit_module(module, data, compile_pays_from=self.compile_pays_from)
         # Whatever precision it was trained in, it forecasts and is saved in that of the windows.
         self._network = module.network.cpu().float().eval()

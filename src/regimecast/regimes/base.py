@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Int
 
 from regimecast.core.registry import Registry
-from regimecast.core.types import Interval
+from regimecast.core.types import TrainingTime
 from regimecast.data.panel import Panel
 
 __all__ = ["RegimeLabeller", "RegimeRegistry"]
@@ -17,7 +17,8 @@ class RegimeLabeller(ABC):
     """Rule that gives every bar one of the five `Regime` codes, known at its close.
 
     A labeller with parameters estimated from data learns them in `fit`, from bars inside the
-    training interval only, and carries that interval. `label` at t reads bars up to t only, so that
+    training interval only (of several, from none of the bars between them, however far its values
+    look back), and carries that interval. `label` at t reads bars up to t only, so that
     truncating the panel at t leaves every code up to t as it was.
     """
 
@@ -26,8 +27,12 @@ class RegimeLabeller(ABC):
     """Bars before t that the code at t reads (thresholds fitted in training aside)."""
 
     @abstractmethod
-    def fit(self, panel: Panel, interval: Interval) -> "RegimeLabeller":
-        """Learns parameters from rows inside `interval` (both ends included) and returns itself."""
+    def fit(self, panel: Panel, interval: TrainingTime) -> "RegimeLabeller":
+        """Learns parameters from rows inside `interval` (both ends included) and returns itself.
+
+        The values of an interval's first rows may read rows before it, those of the later ones of
+        several may not; see `Interval.teaches`.
+        """
 
     @abstractmethod
     def label(self, panel: Panel) -> Int[np.ndarray, " R"]:

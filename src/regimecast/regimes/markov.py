@@ -12,7 +12,7 @@ from statsmodels.tools.sm_exceptions import ConvergenceWarning, EstimationWarnin
 from statsmodels.tsa.regime_switching.markov_regression import MarkovRegression
 
 from regimecast.core.errors import ConfigError, DataError
-from regimecast.core.types import Interval
+from regimecast.core.types import TrainingTime
 from regimecast.data.panel import Panel
 from regimecast.data.returns import log_returns
 from regimecast.regimes.base import RegimeLabeller, RegimeRegistry
@@ -73,18 +73,20 @@ class MarkovRegime(RegimeLabeller):
         self._minimum = minimum
         self._iterations = iterations
         self._price = PriceRule.of(price)
-        self._interval: Interval | None = None
+        self._interval: TrainingTime | None = None
         self._chains: dict[str, _Chain] = {}
         self.lookback = self._price.lookback + 1
 
-    def fit(self, panel: Panel, interval: Interval) -> "MarkovRegime":
+    def fit(self, panel: Panel, interval: TrainingTime) -> "MarkovRegime":
         """Estimates one chain per asset; see `RegimeLabeller.fit`.
+
+        Returns of several intervals are taken as one run, with a step from each into the next.
 
         Raises:
             DataError: the optimiser does not converge for an asset, or no asset has enough history.
         """
         returns = log_returns(panel)
-        usable = inside(panel, interval) & ~np.isnan(returns)
+        usable = inside(panel, interval, lookback=1) & ~np.isnan(returns)
         self._chains = {}
         for asset, name in enumerate(panel.assets):
             rows = panel.rows(asset)
@@ -105,7 +107,7 @@ class MarkovRegime(RegimeLabeller):
         """
         interval = require_fit(self._interval, panel, self.name)
         returns = log_returns(panel)
-        returns[panel.time < interval.start] = np.nan
+        returns[panel.time < interval.first_use] = np.nan
         codes = np.full(panel.n_rows, -1, dtype=np.int8)
         for asset, name in enumerate(panel.assets):
             if name in self._chains:

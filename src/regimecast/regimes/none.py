@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
-from regimecast.core.types import Interval
+from regimecast.core.types import TrainingTime
 from regimecast.data.panel import Panel
 from regimecast.regimes.base import RegimeLabeller, RegimeRegistry
 
@@ -18,7 +18,7 @@ class NoRegime(RegimeLabeller):
 
     lookback = 0
 
-    def fit(self, panel: Panel, interval: Interval) -> "NoRegime":
+    def fit(self, panel: Panel, interval: TrainingTime) -> "NoRegime":
         """Learns nothing."""
         return self
 

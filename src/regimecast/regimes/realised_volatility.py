@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from regimecast.core.errors import ConfigError
-from regimecast.core.types import Interval
+from regimecast.core.types import TrainingTime
 from regimecast.data.panel import Panel
 from regimecast.data.returns import log_returns, trailing_volatility
 from regimecast.regimes.base import RegimeLabeller, RegimeRegistry
@@ -60,22 +60,21 @@ class RealisedVolatilityRegime(RegimeLabeller):
         self._quantiles = tuple(quantiles)
         self._minimum = minimum
         self._price = PriceRule.of(price)
-        self._interval: Interval | None = None
+        self._interval: TrainingTime | None = None
         self._bars_per_year = float("nan")
         self._thresholds: dict[str, tuple[float, ...]] = {}
         self.lookback = self._price.lookback + window
 
-    def fit(self, panel: Panel, interval: Interval) -> "RealisedVolatilityRegime":
+    def fit(self, panel: Panel, interval: TrainingTime) -> "RealisedVolatilityRegime":
         """Learns each asset's three thresholds; see `RegimeLabeller.fit`.
 
         Raises:
             DataError: no asset has enough history inside the interval.
         """
-        # The volatility of the interval's first bars may read returns before it: they are the past.
         panel = panel.until(interval.end)
         self._bars_per_year = panel.bars_per_year
         volatility = self._volatility(panel)
-        usable = inside(panel, interval) & ~np.isnan(volatility)
+        usable = inside(panel, interval, lookback=self._window) & ~np.isnan(volatility)
         self._thresholds = {}
         for asset, name in enumerate(panel.assets):
             rows = panel.rows(asset)
@@ -103,7 +102,7 @@ class RealisedVolatilityRegime(RegimeLabeller):
                 first, second, third = self._thresholds[name]
                 level = volatility[rows]
                 code = (level >= first).astype(np.int8) + (level >= second) + (level > third)
-                known = ~np.isnan(level) & (panel.time[rows] >= interval.start)
+                known = ~np.isnan(level) & (panel.time[rows] >= interval.first_use)
                 codes[rows] = np.where(known, code, -1)
         return self._price.override(codes, panel)
 

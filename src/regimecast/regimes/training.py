@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from regimecast.core.errors import DataError, LeakageError, SpecError
-from regimecast.core.types import Interval
+from regimecast.core.types import TrainingTime
 from regimecast.data.panel import Panel
 
 __all__ = ["inside", "require_fit", "require_some"]
@@ -15,12 +15,20 @@ __all__ = ["inside", "require_fit", "require_some"]
 _log = logging.getLogger(__name__)
 
 
-def inside(panel: Panel, interval: Interval) -> Bool[np.ndarray, " R"]:
-    """True for rows inside an interval, both ends included."""
-    return (panel.time >= interval.start) & (panel.time <= interval.end)
+def inside(panel: Panel, interval: TrainingTime, *, lookback: int = 0) -> Bool[np.ndarray, " R"]:
+    """True for rows whose values may be learnt from; see `Interval.teaches`.
+
+    Args:
+        panel: bars.
+        interval: of training.
+        lookback: bars before its own that a row's value reads.
+    """
+    return interval.teaches(panel.earlier(lookback), panel.time)
 
 
-def require_some(unfitted: Sequence[str], panel: Panel, minimum: int, interval: Interval) -> None:
+def require_some(
+    unfitted: Sequence[str], panel: Panel, minimum: int, interval: TrainingTime
+) -> None:
     """Warns of assets that have too little history to be fitted.
 
     Raises:
@@ -43,7 +51,7 @@ def require_some(unfitted: Sequence[str], panel: Panel, minimum: int, interval: 
         )
 
 
-def require_fit(interval: Interval | None, panel: Panel, name: str) -> Interval:
+def require_fit(interval: TrainingTime | None, panel: Panel, name: str) -> TrainingTime:
     """The interval a labeller was fitted on, checked against the data it shall label.
 
     Raises:
@@ -53,7 +61,7 @@ def require_fit(interval: Interval | None, panel: Panel, name: str) -> Interval:
     """
     if interval is None:
         raise SpecError(f"regime {name!r} was not fitted: call fit before label")
-    if panel.n_rows and panel.time.max() < interval.start:
+    if panel.n_rows and panel.time.max() < interval.first_use:
         raise LeakageError(
             f"regime {name!r} was fitted on {interval.start} to {interval.end} and cannot label "
             f"bars that end at {panel.time.max()}, before that"

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from regimecast.core.errors import ConfigError, LeakageError
-from regimecast.core.types import Interval, Regime
+from regimecast.core.types import Regime, TrainingTime
 from regimecast.data.panel import Panel
 from regimecast.regimes.base import RegimeLabeller, RegimeRegistry
 from regimecast.regimes.price_rule import PriceRule
@@ -66,10 +66,10 @@ class VixRegime(RegimeLabeller):
         self._minimum_lag = minimum_lag
         self._thresholds = (low, high, crash)
         self._price = PriceRule.of(price)
-        self._interval: Interval | None = None
+        self._interval: TrainingTime | None = None
         self.lookback = self._price.lookback
 
-    def fit(self, panel: Panel, interval: Interval) -> "VixRegime":
+    def fit(self, panel: Panel, interval: TrainingTime) -> "VixRegime":
         """Itself; there is nothing to learn. Warns where the index misses much of the interval.
 
         Raises:

@@ -19,7 +19,7 @@ from regimecast.data.cleaning import clean
 from regimecast.labels.barrier_target import TripleBarrier
 from regimecast.labels.base import TargetRegistry
 from regimecast.search.barriers import BarrierSearch, SearchResult
-from regimecast.search.interval import training_interval
+from regimecast.search.interval import check_chronological, training_interval
 from regimecast.search.page import write_page
 from regimecast.search.saved import check_output, target_yaml
 
@@ -59,8 +59,8 @@ def find_barriers(
         config_dir: a folder of the user's own yaml files.
 
     Raises:
-        ConfigError: something in the config is wrong, or the output cannot be written or is
-            somebody's own file.
+        ConfigError: something in the config is wrong, the split is not in order of time, or the
+            output cannot be written or is somebody's own file.
         DataError: the data are too short, or no barriers leave an edge after costs.
         LeakageError: the split's purge is shorter than the longest deadline.
     """
@@ -76,6 +76,7 @@ def find_barriers(
             "is triple_barrier"
         )
     parts = Assembly.from_config(config, trains=False)
+    check_chronological(parts.splitter)
     unit = str(config["target"]["unit"])
     if unit == "fraction" and search.width[1] >= 1:
         raise ConfigError(

@@ -9,9 +9,21 @@ from jaxtyping import Int
 
 from regimecast.core.errors import LeakageError
 from regimecast.core.registry import Registry
-from regimecast.core.types import Interval, Samples
+from regimecast.core.types import Interval, Regime, Samples, TrainingTime
 
-__all__ = ["Fold", "SplitRegistry", "Splitter"]
+__all__ = ["Event", "Fold", "SplitRegistry", "Splitter"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to markets, and how much it counts among others."""
+
+    name: str
+    start: np.datetime64
+    end: np.datetime64
+    """Last moment, itself included."""
+    regime: Regime
+    weight: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,17 +32,19 @@ class Fold:
 
     With ``purge: auto`` no training sample's `[start, end]` meets that of a validation or test
     sample on any asset, and no validation sample's that of a test sample. With a purge in bars that
-    holds for what labels read; windows may then look back over the border.
+    holds for what labels read; windows may then look back over the border. Where the test part lies
+    in the midst of training, "meets" has two sides.
     """
 
     train: Int[np.ndarray, " Ntrain"]
     validation: Int[np.ndarray, " Nval"]
     test: Int[np.ndarray, " Ntest"]
-    train_interval: Interval
-    """Time from the first training sample's start to the last one's end: the only bars that
-    scalers, regimes and class weights may be fitted on."""
+    train_interval: TrainingTime
+    """The only bars that scalers, regimes and class weights may be fitted on: one interval from the
+    first training sample's start to the last one's end; where training goes on before and after the
+    test part, several, of bars that training samples read and no other part keeps to itself."""
     purged: int
-    """Samples left out because they met a later part."""
+    """Samples left out because they met another part."""
     purged_validation: int = 0
     """How many of `purged` are of the validation part; all others are of the training part."""
     calibration: Int[np.ndarray, " Ncal"] | None = None
@@ -41,6 +55,14 @@ class Fold:
     def of_calibration(self) -> Int[np.ndarray, " Ncal"]:
         """Positions of the calibration part, none where there is none."""
         return self.validation[:0] if self.calibration is None else self.calibration
+
+    event: Event | None = None
+    """What the test part is, where it is something that happened."""
+
+    @property
+    def chronological(self) -> bool:
+        """Whether all that is judged comes after all that was learnt."""
+        return isinstance(self.train_interval, Interval)
 
     def of(self, kept: Int[np.ndarray, " N"]) -> "Fold":
         """The same fold of samples from which these positions were kept before it was made."""
@@ -77,6 +99,8 @@ class Splitter(ABC):
     """
 
     name: ClassVar[str]
+    chronological: ClassVar[bool] = True
+    """Whether its folds test only on what comes after their training."""
 
     @abstractmethod
     def check(self, *, label_bars: int) -> None:
@@ -93,7 +117,7 @@ class Splitter(ABC):
 
     @abstractmethod
     def split(self, samples: Samples) -> list[Fold]:
-        """Folds in order of time.
+        """Folds in order of time, or of the groups that they test.
 
         Raises:
             DataError: a part would be empty; the message says how many samples each part has.

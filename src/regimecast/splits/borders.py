@@ -1,14 +1,13 @@
 """One division in time at borders that are given as they are, as benchmarks publish them."""
 
 import numpy as np
-import pandas as pd
 
 from regimecast.core.errors import ConfigError, DataError
 from regimecast.core.types import Samples
 from regimecast.splits.base import Fold, SplitRegistry, Splitter
 from regimecast.splits.parts import Cut, Timeline
 from regimecast.splits.purging import PurgeRule
-from regimecast.splits.spans import ticks
+from regimecast.splits.spans import ticks, time_of
 
 __all__ = ["Borders"]
 
@@ -107,15 +106,7 @@ def _end(name: str, value: int | str) -> int | np.datetime64:
         raise ConfigError(f"split.{name}={value!r}; allowed: {allowed}")
     if isinstance(value, int):
         return value
-    try:
-        time = pd.Timestamp(value)
-    except (ValueError, TypeError) as error:
-        raise ConfigError(f"split.{name}={value!r} is no time; allowed: {allowed}") from error
-    if pd.isna(time):
-        raise ConfigError(f"split.{name}={value!r} is no time; allowed: {allowed}")
-    if time.tzinfo is not None:
-        time = time.tz_convert("UTC").tz_localize(None)
-    return time.to_datetime64().astype("datetime64[ns]")
+    return time_of(value, key=f"split.{name}", allowed=allowed)
 
 
 def _date(tick: int) -> str:

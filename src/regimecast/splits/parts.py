@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Int
 
-from regimecast.core.errors import DataError
+from regimecast.core.errors import ConfigError, DataError
 from regimecast.core.places import narrow
-from regimecast.core.types import Interval, Samples
-from regimecast.splits.base import Fold
+from regimecast.core.types import Interval, Intervals, Samples
+from regimecast.splits.base import Event, Fold
 from regimecast.splits.purging import PurgeRule
-from regimecast.splits.spans import distinct, ticks
+from regimecast.splits.spans import NEVER, Span, distinct, ticks
 
-__all__ = ["Cut", "Timeline"]
+__all__ = ["Cut", "Timeline", "require_validation"]
 
 Positions = Int[np.ndarray, " _"]
 """Positions into the samples, ascending; their number differs from part to part."""
@@ -63,7 +63,7 @@ class Timeline:
         return distinct(np.concatenate([self.times, *edges]))
 
     def fold(self, cut: Cut, rule: PurgeRule, *, label: str) -> Fold:
-        """The fold of a cut, earlier parts purged against later ones.
+        """The chronological fold of a cut, earlier parts purged against later ones.
 
         Args:
             cut: where the parts begin and end.
@@ -93,6 +93,74 @@ class Timeline:
             train_interval=Interval(trained.start.min(), trained.end.max()),
             purged=sum(len(natural[name]) - len(kept[name]) for name in kept),
             purged_validation=len(natural["validation"]) - len(validation),
+        )
+
+    def around(
+        self,
+        tested: Bool[np.ndarray, " T"],
+        validation: Span,
+        rule: PurgeRule,
+        *,
+        label: str,
+        event: Event | None = None,
+    ) -> Fold:
+        """The fold that tests at some times and learns from all others, earlier and later.
+
+        What is not tested is purged against the test part. The tail of what is left validates, and
+        the rest is purged against that.
+
+        Args:
+            tested: the origin times of the test part.
+            validation: size of that tail, a fraction being one of the origin times that are left;
+                0 for no validation part.
+            rule: how far apart the parts must be.
+            label: what to call the fold in an error.
+            event: what happened at the times that are tested.
+
+        Raises:
+            DataError: a part is empty; the message says how many samples each part has.
+        """
+        grid = self.bars
+        test, others = (
+            narrow(np.flatnonzero(part)) for part in (tested[self._place], ~tested[self._place])
+        )
+        left = self._thin(others, [test], rule, grid)
+        times = distinct(self._origin[left])
+        first = max(validation.start_of_tail(times, len(times), whole=len(times)), 0)
+        late = self._origin >= (times[first] if first < len(times) else NEVER)
+        checked = left[late[left]]
+        train = self._thin(left[~late[left]], [checked], rule, grid)
+        natural = {"train": others[~late[others]], "validation": others[late[others]], "test": test}
+        kept = {"train": train, "validation": checked, "test": test}
+        if not (len(train) and len(test) and (len(checked) or validation.is_zero)):
+            raise DataError(self._explain_empty(label, rule, natural, kept))
+        return Fold(
+            train=train,
+            validation=checked,
+            test=test,
+            train_interval=self._covered(*rule.spans(self.samples.take(train), grid)),
+            purged=len(others) - len(train) - len(checked),
+            purged_validation=len(natural["validation"]) - len(checked),
+            event=event,
+        )
+
+    @cached_property
+    def _place(self) -> Int[np.ndarray, " N"]:
+        """Place of each sample's origin among the distinct times."""
+        return narrow(self.times.searchsorted(self._origin))
+
+    def _covered(self, first: Int[np.ndarray, " N"], last: Int[np.ndarray, " N"]) -> Intervals:
+        """Runs of bars that lie in any of these closed intervals, in nanoseconds."""
+        begun, ended = (
+            np.bincount(self.bars.searchsorted(edge), minlength=len(self.bars))
+            for edge in (first, last)
+        )
+        # An interval still covers the bar that it ends at.
+        open_ones = np.cumsum(begun) - np.cumsum(ended) + ended
+        edges = np.flatnonzero(np.diff(open_ones > 0, prepend=False, append=False))
+        ends = self.bars.view("datetime64[ns]")
+        return Intervals(
+            tuple(Interval(ends[start], ends[stop - 1]) for start, stop in edges.reshape(-1, 2))
         )
 
     def _between(self, first: int, stop: int) -> Positions:
@@ -141,6 +209,19 @@ class Timeline:
                 f"{lost}. Use more bars, a larger share for the empty part, or a smaller "
                 + " or ".join(smaller),
             ]
+        )
+
+
+def require_validation(validation: Span) -> None:
+    """Nothing, if a run can stop early and calibrate on something.
+
+    Raises:
+        ConfigError: the validation part is empty.
+    """
+    if validation.is_zero:
+        raise ConfigError(
+            "split.validation=0 leaves a run nothing to stop early on; allowed: more than 0 (0 is "
+            "for `as_cross_validator`)"
         )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from io import StringIO
 
 import numpy as np
+from jaxtyping import Int, Shaped
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -28,7 +29,9 @@ class PartRow:
     last: np.datetime64
     """Time of the last origin."""
     purged: int
-    """Samples of this part that the fold left out because they met a later part."""
+    """Samples of this part that the fold left out because they met another part."""
+    stretches: int
+    """Runs of its origins that no other part's origins interrupt; 1 in order of time."""
 
 
 def preflight(folds: Sequence[Fold], samples: Samples) -> list[PartRow]:
@@ -41,7 +44,8 @@ def preflight(folds: Sequence[Fold], samples: Samples) -> list[PartRow]:
             **({} if fold.calibration is None else {"calibration": 0}),
             "test": 0,
         }
-        for part, purged in left_out.items():
+        runs = _runs([samples.origin[getattr(fold, part)] for part in left_out])
+        for code, (part, purged) in enumerate(left_out.items()):
             origin = samples.origin[getattr(fold, part)]
             rows.append(
                 PartRow(
@@ -51,15 +55,26 @@ def preflight(folds: Sequence[Fold], samples: Samples) -> list[PartRow]:
                     first=origin.min(),
                     last=origin.max(),
                     purged=purged,
+                    stretches=int((runs == code).sum()),
                 )
             )
     return rows
 
 
+def _runs(origins: Sequence[Shaped[np.ndarray, " _"]]) -> Int[np.ndarray, " R"]:
+    """Number of the part of each run of origins, in order of time."""
+    times = [np.unique(origin) for origin in origins]
+    part = np.repeat(np.arange(len(times)), [len(own) for own in times])
+    part = part[np.argsort(np.concatenate(times), kind="stable")]
+    return part[np.diff(part, prepend=-1) != 0]
+
+
 def preflight_table(rows: Sequence[PartRow]) -> str:
     """Text of the table, for a log: one line per part, a line between folds."""
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for heading in ("fold", "part", "samples", "first", "last", "purged"):
+    around = any(row.stretches > 1 for row in rows)
+    headings = ("fold", "part", "samples", "first", "last", "purged")
+    for heading in (*headings, "stretches") if around else headings:
         table.add_column(heading, justify="left" if heading == "part" else "right")
     for row in rows:
         first, last = (np.datetime_as_string(time, unit="m") for time in (row.first, row.last))
@@ -72,6 +87,7 @@ def preflight_table(rows: Sequence[PartRow]) -> str:
             first.removesuffix("T00:00"),
             last.removesuffix("T00:00"),
             f"{row.purged:,}" if row.part in ("train", "validation") else "",
+            *([str(row.stretches)] if around else []),
         )
     console = Console(file=StringIO(), width=120, color_system=None)
     with console.capture() as captured:

@@ -31,38 +31,44 @@ def purge(
         embargo: extra distance in time to keep on both sides of each test interval.
     """
     margin = 0 if embargo is None else int(embargo.astype("timedelta64[ns]").astype(np.int64))
-    return _apart(train, ticks(test.start) - margin, ticks(test.end) + margin)
+    return _apart(
+        ticks(train.start), ticks(train.end), ticks(test.start) - margin, ticks(test.end) + margin
+    )
 
 
 def _apart(
-    train: Samples, start: Int[np.ndarray, " M"], end: Int[np.ndarray, " M"]
+    first: Int[np.ndarray, " N"],
+    last: Int[np.ndarray, " N"],
+    start: Int[np.ndarray, " M"],
+    end: Int[np.ndarray, " M"],
 ) -> Bool[np.ndarray, " N"]:
-    """True where a sample's interval meets none of the intervals `[start, end]`."""
+    """True where a closed interval `[first, last]` meets none of the intervals `[start, end]`."""
     if len(start) == 0:
-        return np.ones(len(train), dtype=bool)
+        return np.ones(len(first), dtype=bool)
     order = np.argsort(start, kind="stable")
     start = start[order]
     reach = np.maximum.accumulate(end[order])
     # A new block begins where nothing so far reaches: blocks are disjoint, both ends ascending.
-    first = np.flatnonzero(np.append(True, start[1:] > reach[:-1]))
-    block_start = start[first]
-    block_end = reach[np.append(first[1:] - 1, len(start) - 1)]
-    # The only block that can matter is the first one that ends at or after the sample's start.
-    block = np.searchsorted(block_end, ticks(train.start))
+    begin = np.flatnonzero(np.append(True, start[1:] > reach[:-1]))
+    block_start = start[begin]
+    block_end = reach[np.append(begin[1:] - 1, len(start) - 1)]
+    # The only block that can matter is the first one that ends at or after the interval's start.
+    block = np.searchsorted(block_end, first)
     nearest = block_start[np.minimum(block, len(block_start) - 1)]
-    return (block == len(block_start)) | (nearest > ticks(train.end))
+    return (block == len(block_start)) | (nearest > last)
 
 
 @dataclass(frozen=True)
 class PurgeRule:
     """How far apart the parts of a fold must be.
 
-    Two rules:
+    Two rules, each the same on either side of a part in whose midst another one lies:
+
     - ``auto`` (`bars` is None): no sample's `[start, end]` meets that of a sample in a later part.
       No bar is ever read on both sides, features included.
-    - a number of bars: the last origin of a part lies at least that many bars before the first
-      origin of the next, and its labels are complete by then. Windows may reach back over the
-      border, as the long-horizon forecasting papers have it: no label leaks, but bars are shared.
+    - a number of bars: of two samples of different parts one's origin lies at least that many bars
+      before the other's, and its label is complete by then. Windows may reach back over a border,
+      as the long-horizon forecasting papers have it: no label leaks, but bars are shared.
     """
 
     bars: int | None
@@ -119,24 +125,38 @@ class PurgeRule:
         return complete & (Span(bars=self.bars).after(ticks(samples.origin), grid) <= last)
 
     def keep(
-        self, earlier: Samples, later: Samples, grid: Int[np.ndarray, " T"]
+        self, part: Samples, other: Samples, grid: Int[np.ndarray, " T"]
     ) -> Bool[np.ndarray, " N"]:
-        """True for samples of the earlier part that may stay beside the later part.
+        """True for samples of a part that may stay beside another part, before and after it.
 
         Args:
-            earlier: samples of a part.
-            later: samples of the parts after it.
+            part: samples to thin.
+            other: samples that must stay unseen.
             grid: distinct times of all bars in nanoseconds, ascending.
         """
-        if len(later) == 0:
-            return np.ones(len(earlier), dtype=bool)
+        first, last = self._held(part, grid)
+        start, end = self._held(other, grid)
+        return _apart(first, last, self.embargo.before(start, grid), self.embargo.after(end, grid))
+
+    def spans(
+        self, samples: Samples, grid: Int[np.ndarray, " T"]
+    ) -> tuple[Int[np.ndarray, " N"], Int[np.ndarray, " N"]]:
+        """First and last bar that the rule keeps each sample's part to itself, nanoseconds.
+
+        With ``auto`` those are all that it reads; with a number of bars those of its label.
+        """
         if self.bars is None:
-            return _apart(
-                earlier,
-                self.embargo.before(ticks(later.start), grid),
-                self.embargo.after(ticks(later.end), grid),
-            )
-        first = ticks(later.origin).min(keepdims=True)
-        limit = self.embargo.before(first, grid)
-        gap = Span(bars=self.bars).after(ticks(earlier.origin), grid)
-        return (gap <= limit) & (ticks(earlier.end) <= limit)
+            return ticks(samples.start), ticks(samples.end)
+        after = np.searchsorted(grid, ticks(samples.origin), side="right")
+        return grid[np.minimum(after, len(grid) - 1)], ticks(samples.end)
+
+    def _held(
+        self, samples: Samples, grid: Int[np.ndarray, " T"]
+    ) -> tuple[Int[np.ndarray, " N"], Int[np.ndarray, " N"]]:
+        """Closed intervals that must not meet those of another part, nanoseconds."""
+        if self.bars is None:
+            return ticks(samples.start), ticks(samples.end)
+        origin, end = ticks(samples.origin), ticks(samples.end)
+        gap = Span(bars=self.bars).after(origin, grid)
+        # Open at its end: where one's label ends, another's origin may stand.
+        return origin, np.maximum(gap, end) - 1

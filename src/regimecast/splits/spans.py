@@ -12,7 +12,7 @@ from jaxtyping import Int, Shaped
 
 from regimecast.core.errors import ConfigError
 
-__all__ = ["Span", "distinct", "ticks"]
+__all__ = ["NEVER", "Span", "distinct", "ticks", "time_of"]
 
 NEVER = np.iinfo(np.int64).max
 EVER = np.iinfo(np.int64).min + 1  # the minimum itself is NaT
@@ -22,6 +22,28 @@ EVER = np.iinfo(np.int64).min + 1  # the minimum itself is NaT
 def ticks(time: Shaped[np.ndarray, " N"]) -> Int[np.ndarray, " N"]:
     """Times as int64 nanoseconds, which sort and search faster than datetime64."""
     return time.astype("datetime64[ns]", copy=False).view(np.int64)
+
+
+def time_of(
+    value: object, *, key: str, allowed: str = "a time such as '2015-01-01'"
+) -> np.datetime64:
+    """Time of a config value, in nanoseconds; a time zone's is UTC.
+
+    Raises:
+        ConfigError: it is no text that names a time.
+    """
+    refusal = f"{key}={value!r} is no time; allowed: {allowed}"
+    if not isinstance(value, str):
+        raise ConfigError(refusal)
+    try:
+        time = pd.Timestamp(value)
+    except ValueError as error:
+        raise ConfigError(refusal) from error
+    if pd.isna(time):
+        raise ConfigError(refusal)
+    if time.tzinfo is not None:
+        time = time.tz_convert("UTC").tz_localize(None)
+    return time.to_datetime64().astype("datetime64[ns]")
 
 
 def distinct(time: Int[np.ndarray, " N"]) -> Int[np.ndarray, " M"]:
@@ -98,7 +120,8 @@ class Span:
         if self.is_zero:
             return time
         if self.bars is None:
-            return time + self._length(grid)
+            length = self._length(grid)
+            return np.minimum(time, NEVER - length) + length
         index = np.searchsorted(grid, time, side="right") - 1 + self.bars
         return np.where(index >= len(grid), NEVER, grid[np.minimum(index, len(grid) - 1)])
 

@@ -17,7 +17,7 @@ from regimecast.evaluation.costs import CostModel
 from regimecast.labels.barrier_target import TripleBarrier
 from regimecast.labels.base import TargetRegistry
 from regimecast.search.barriers import BarrierSearch, SearchResult
-from regimecast.search.interval import training_interval
+from regimecast.search.interval import check_chronological, training_interval
 from regimecast.search.saved import target_yaml
 from regimecast.splits.base import SplitRegistry, Splitter
 from regimecast.stages.base import Inputs, Stage, StageRegistry
@@ -54,6 +54,7 @@ class Barriers(Stage):
             self._search = BarrierSearch.from_config(config)
             # The longest deadline that may be found has to fit the purge: known before the search.
             self._splitter.check(label_bars=self._search.horizon[1])
+            check_chronological(self._splitter)
         self._why_not = why
 
     @property

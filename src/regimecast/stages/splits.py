@@ -22,7 +22,7 @@ from regimecast.stages.market import stored_market
 __all__ = ["PARTS", "Splits", "context_length"]
 
 PARTS = ("train", "validation", "test")
-"""In order of time."""
+"""In the order in which one may look at them."""
 
 
 @StageRegistry.register("splits")

@@ -79,10 +79,13 @@ class Validate(Stage):
         return f"all {len(checks)} checks hold"
 
     def _prefix(self, inputs: Inputs) -> Check:
-        """Features of the first training interval are the same without the bars after it."""
+        """Features of the first training interval are the same without the bars after it.
+
+        Of several intervals that a fold trains on, the first.
+        """
         panel = Panel.load(inputs.folder("clean"))
         intervals = read_mapping(inputs.folder("splits") / "splits.json")["train_intervals"]
-        end = np.datetime64(intervals[0][1], "ns")
+        end = np.datetime64(np.ravel(intervals[0])[1], "ns")
         table = self._pipeline.compute(panel.until(end))
         path, early = inputs.folder("features") / "features.parquet", panel.time <= end
         changed: list[str] = []
