@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from html import escape
 from math import sqrt
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,8 +29,8 @@ from regimecast.tracking.ledger import Ledger
 
 HERE = Path(__file__).parent
 SHOWN = (1, 5, 10, 20, 50, 100, 200)
-BENCH = "#9aa5b1"
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 860, 330, 60, 170, 54, 44
+BENCH = "#6b7785"
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 860, 360, 60, 250, 54, 48
 
 
 def load(folder: Path) -> tuple[pd.DataFrame, float]:
@@ -74,36 +75,41 @@ def verdict(chosen: pd.Series, trials: pd.DataFrame, year: float) -> dict[str, f
 def draw(table: pd.DataFrame, informed: pd.DataFrame, path: Path) -> None:
     """Best Sharpe ratio of the first n coins and what luck explains, beside those that know."""
     top = 0.5 * np.ceil(2 * max(table["sharpe"].max(), informed["sharpe"].max()))
+    low = 0.5 * np.floor(2 * min(table["sharpe"].min(), 0.0))
     right = WIDTH - RIGHT
 
     def place(n: float, sharpe: float) -> str:
         x = LEFT + np.log(n) / np.log(len(table)) * (right - LEFT)
-        return f"{x:.1f},{HEIGHT - BOTTOM - sharpe / top * (HEIGHT - TOP - BOTTOM):.1f}"
+        share = (sharpe - low) / (top - low)
+        return f"{x:.1f},{HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM):.1f}"
 
     def text(at: str, content: str, *, colour: str = INK, **style: str) -> str:
         x, y = at.split(",")
         more = "".join(f' {key.replace("_", "-")}="{value}"' for key, value in style.items())
         return f'<text x="{x}" y="{y}" fill="{colour}"{more}>{escape(content)}</text>'
 
+    def told(row: Any) -> str:
+        return f"PSR {row.psr:.3f}, DSR {row.dsr:.3f}"
+
     def parts() -> Iterator[str]:
         yield f'<rect width="{WIDTH}" height="{HEIGHT}" rx="8" fill="#ffffff"/>'
         title = "The best of n strategies that toss a coin, three years of daily bars"
         yield text("20,28", title, font_weight="600")
-        for level in np.arange(0, top + 0.25, 0.5):
+        for level in np.arange(low, top + 0.25, 0.5):
             start, end = place(1, level), place(len(table), level)
             (x1, y), x2 = start.split(","), end.split(",")[0]
             yield f'<line x1="{x1}" x2="{x2}" y1="{y}" y2="{y}" stroke="{GRID}"/>'
             yield text(f"{LEFT - 8},{float(y) + 4}", f"{level:g}", colour=MUTED, text_anchor="end")
         for n in SHOWN:
-            x = place(n, 0).split(",")[0]
+            x = place(n, low).split(",")[0]
             at = f"{x},{HEIGHT - BOTTOM + 18}"
             yield text(at, str(n), colour=MUTED, text_anchor="middle")
         middle = f"{(LEFT + right) / 2},{HEIGHT - 8}"
         label = "coins tried (logarithmic); height: Sharpe ratio a year"
         yield text(middle, label, colour=MUTED, text_anchor="middle")
         for column, colour, dash, name in (
-            ("sharpe", BENCH, "", "the best coin"),
-            ("expected_maximum", MUTED, "5 4", "expected of luck"),
+            ("sharpe", BENCH, "", f"the best coin: {told(table.iloc[-1])}"),
+            ("expected_maximum", MUTED, "5 4", "what luck explains"),
         ):
             points = " ".join(map(place, table["trials"], table[column]))
             dashed = f' stroke-dasharray="{dash}"' if dash else ""
@@ -114,8 +120,8 @@ def draw(table: pd.DataFrame, informed: pd.DataFrame, path: Path) -> None:
         for row in informed.itertuples():
             x, y = place(len(table), row.sharpe).split(",")
             yield f'<circle cx="{x}" cy="{y}" r="5" fill="{STRATEGY}"/>'
-            told = f"{row.model}: DSR {row.dsr:.3f}"
-            yield text(f"{float(x) + 10},{float(y) + 4}", told, colour=STRATEGY)
+            name = f"{row.model}: {told(row)}"
+            yield text(f"{float(x) + 10},{float(y) + 4}", name, colour=STRATEGY)
 
     with atomic_path(path) as temporary:
         head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}"'

@@ -16,6 +16,7 @@ from regimecast.evaluation.ledger_table import (
     prices_table,
     trials_frame,
     trials_table,
+    with_sharpe,
 )
 from regimecast.tracking.ledger import Ledger
 from regimecast.tracking.open_trial import record_ended, running
@@ -90,13 +91,13 @@ def show_ledger(folder: Path, wanted: Wanted, *, last: int, output: Path | None)
         terminal.print(f"{none}{f'; {goes_on}' if goes_on else ''}")
         return
     prices = prices_frame(ledger, [data for data in frame["data"].unique() if data])
-    terminal.print(trials_table(frame.tail(last), of=len(frame)))
+    terminal.print(trials_table(with_sharpe(frame.tail(last)), of=len(frame)))
     if len(prices):
         terminal.print(prices_table(prices))
     terminal.print(Text("\n".join(_below(frame, prices, goes_on)), style="dim"))
     if output is not None:
         counts = prices.set_index("data")[["trials", "effective_trials"]].astype("Int64")
-        write_frame(frame.join(counts, on="data"), output)
+        write_frame(with_sharpe(frame).join(counts, on="data"), output)
 
 
 def verify_ledger(folder: Path) -> bool:

@@ -71,7 +71,7 @@ def test_an_error_is_kept_with_its_traceback(
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("a slip")
 
-    monkeypatch.setattr("regimecast.training.trainer.ModelTrainer.evaluate", broken)
+    monkeypatch.setattr("regimecast.models.neural.NeuralModel.predict", broken)
     ended = command("train", *TINY)
     assert ended.code == 1
     manifest = read_json(the_run() / "manifest.json")
@@ -86,7 +86,7 @@ def test_an_error_is_kept_with_its_traceback(
 def test_an_evaluation_of_a_run_that_failed_is_refused(
     command: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("regimecast.training.trainer.ModelTrainer.evaluate", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("regimecast.models.neural.NeuralModel.predict", lambda *_, **__: 1 / 0)
     command("train", *TINY)
     ended = command("evaluate", str(the_run()))
     assert ended.code == 2

@@ -375,12 +375,7 @@ class Model:
     def fit(self, data, trainer=None):
         return fit(trainer, data)[1]
 
-    def predict(self, data, split):
-        raise NotImplementedError(split)
-
 
 def test_train_hands_itself_to_the_model():
     report = default(trainer={"max_epochs": 1}).train(Model(), SyntheticData(SPEC))
     assert report.epochs == 1
-    with pytest.raises(NotImplementedError, match="test"):
-        default().evaluate(Model(), SyntheticData(SPEC), "test")

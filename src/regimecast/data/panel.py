@@ -245,12 +245,14 @@ class Panel:
 
     @cached_property
     def price_hash(self) -> str:
-        """SHA-256 of what can be earned here: closes, times, and where each asset begins.
+        """SHA-256 of what is forecast here: closes, or levels where there are none, by time.
 
         The same for every choice of other columns, so that strategies that read more or less of
         the same market are known to have been tried on it.
         """
-        return hash_arrays(self.actual("close"), self.time, self.offsets)
+        sources = [c.name for c in self.columns if c.role is Role.TARGET_SOURCE]
+        names = ["close"] if self.has("close") else sources
+        return hash_arrays(*(self.actual(name) for name in names), self.time, self.offsets)
 
     def save(self, folder: Path) -> None:
         """Writes plain ``.npy`` files and a json sidecar with the content hash."""

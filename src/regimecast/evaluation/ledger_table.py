@@ -12,7 +12,7 @@ from regimecast.evaluation.luck import Selection
 from regimecast.evaluation.selection import tally
 from regimecast.tracking.ledger import Ledger
 
-__all__ = ["prices_frame", "prices_table", "trials_frame", "trials_table"]
+__all__ = ["prices_frame", "prices_table", "trials_frame", "trials_table", "with_sharpe"]
 
 _PLAIN = (
     "recorded", "study", "job", "status", "split", "data", "metrics", "bars_per_year", "commit",
@@ -24,18 +24,31 @@ _SHORT = 12
 
 
 def trials_frame(ledger: Ledger, where: str = "true", values: tuple[Any, ...] = ()) -> pd.DataFrame:
-    """Records without their returns, oldest first, with the Sharpe ratio and bars of each.
+    """Records without their returns, oldest first.
 
     Args:
         ledger: where they are.
         where: condition in SQL, see `Ledger.table`.
         values: for its question marks.
     """
-    frame = ledger.table(where, values, columns=_PLAIN)
-    traded = [_traded(text) for text in frame.pop("metrics")]
-    frame.insert(6, "sharpe", pd.Series([one.get("sharpe") for one in traded], dtype=np.float64))
-    frame.insert(7, "bars", pd.Series([one.get("n_bars") for one in traded], dtype="Int64"))
-    return frame
+    return ledger.table(where, values, columns=_PLAIN)
+
+
+def with_sharpe(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same trials with `sharpe` and `bars` in place of their metrics, which take time to read.
+
+    Args:
+        frame: rows of `trials_frame`.
+    """
+    traded = [_traded(text) for text in frame["metrics"]]
+    place = frame.columns.get_loc("metrics")
+    assert isinstance(place, int)
+    shown = frame.drop(columns="metrics")
+    sharpes = pd.array([one.get("sharpe") for one in traded], dtype="Float64")
+    shown.insert(place, "sharpe", sharpes.to_numpy(np.float64, na_value=np.nan))
+    bars = pd.Series([one.get("n_bars") for one in traded], index=frame.index, dtype="Int64")
+    shown.insert(place + 1, "bars", bars)
+    return shown
 
 
 def prices_frame(ledger: Ledger, data: list[str]) -> pd.DataFrame:
@@ -59,7 +72,7 @@ def prices_frame(ledger: Ledger, data: list[str]) -> pd.DataFrame:
 
 
 def trials_table(frame: pd.DataFrame, *, of: int) -> Table:
-    """Rows of `trials_frame` for a terminal.
+    """Rows of `with_sharpe` for a terminal.
 
     Args:
         frame: those to show.

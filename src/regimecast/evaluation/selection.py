@@ -75,15 +75,22 @@ def select(
 
 
 def tally(ledger: Ledger, data: str) -> Selection:
-    """All recorded trials on some prices, each of them a run at hand, without PBO."""
+    """All recorded trials on some prices, the best of them at hand, without PBO."""
     reading = ledger.read(data)
-    trials = {trial.trial: trial for trial in reading.trials}
+    trials = {trial.trial: _track(trial) for trial in reading.trials}
+    sharpes = {
+        name: track.sharpe
+        for name, track in trials.items()
+        if track is not None and track.flaw() is None and track.sharpe is not None
+    }
+    best = max(sharpes, key=lambda name: sharpes[name], default=None)
     return judged_selection(
         data=data,
         recorded=True,
-        trials={name: _track(trial) for name, trial in trials.items()},
-        runs={name: name for name in trials},
-        bars_per_year=_bars_per_year(trial.bars_per_year for trial in trials.values()),
+        trials=trials,
+        runs={} if best is None else {best: best},
+        names={trial.trial: f"{trial.study}/{trial.job}" for trial in reading.trials},
+        bars_per_year=_bars_per_year(trial.bars_per_year for trial in reading.trials),
         problems=_said(reading.findings),
         pbo=False,
     )

@@ -2,7 +2,7 @@
 
     trainer = ModelTrainer.default()
     report = trainer.train(model, data)
-    forecast = trainer.evaluate(model, data, "test")
+    forecast = model.predict(data, "test")
 
 Optimizer, schedule, callbacks and Lightning's own Trainer come from config; nothing about them is
 decided here but what a config cannot know: where the run's files go, whether anyone watches.
@@ -24,7 +24,6 @@ from lightning.pytorch.callbacks import Checkpoint, EarlyStopping, ProgressBar
 from lightning.pytorch.loggers import Logger
 from torch import Tensor, nn
 
-from regimecast.core.forecast import Forecast
 from regimecast.core.seeding import derive_seed
 from regimecast.data.datamodule import FinancialDataModule
 from regimecast.data.loading import BatchLoader
@@ -64,9 +63,6 @@ class Trainable(Protocol):
 
     def fit(self, data: FinancialDataModule, trainer: "ModelTrainer | None" = None) -> FitReport:
         """Trains on ``train`` and stops early on ``validation``."""
-
-    def predict(self, data: FinancialDataModule, split: str) -> Forecast:
-        """Forecast for every sample of a split."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,10 +126,6 @@ class ModelTrainer:
     def train(self, model: Trainable, data: FinancialDataModule) -> FitReport:
         """What `model.fit` reports, trained this way; works for boosters and baselines too."""
         return model.fit(data, self)
-
-    def evaluate(self, model: Trainable, data: FinancialDataModule, split: str) -> Forecast:
-        """The model's forecast of a split, ready to be judged."""
-        return model.predict(data, split)
 
     def build_module(self, network: nn.Module, loss: Loss) -> ForecastModule:
         """A network ready for `fit_module`."""
