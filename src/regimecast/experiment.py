@@ -28,7 +28,7 @@ from regimecast.tracking.manifest import code_version, environment
 from regimecast.tracking.open_trial import OpenTrial, record_ended
 from regimecast.training.threads import threads_set
 
-__all__ = ["RunResult", "compose", "execute", "run"]
+__all__ = ["RunResult", "compose", "deciding", "execute", "run"]
 
 _log = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ def execute(
     trial = OpenTrial(
         ledger,
         run=run_folder.path,
-        config=_deciding(config),
+        config=deciding(config),
         study=str(config["study"]),
         split="".join(part_names("split", {}, config)),
     )
@@ -112,7 +112,7 @@ def _execute(
             study=str(config["study"]),
             trial=trial.begin(),
             overrides=list(overrides),
-            config_sha256=hash_json(_deciding(config)),
+            config_sha256=hash_json(deciding(config)),
             seed=config["seed"],
             code=code_version(),
             environment=environment(),
@@ -167,6 +167,6 @@ def _ledger(config: Mapping[str, Any]) -> Ledger:
     return Ledger(Path(folder))
 
 
-def _deciding(config: Mapping[str, Any]) -> dict[str, Any]:
+def deciding(config: Mapping[str, Any]) -> dict[str, Any]:
     """What decides the result: where it is written and how it is tracked do not."""
     return {key: value for key, value in config.items() if key not in _WHERE_KEPT}

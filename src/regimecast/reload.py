@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import Container, DictConfig, OmegaConf
 from yaml import YAMLError  # type: ignore[import-untyped]  # PyYAML carries no types
 
 from regimecast.assembly import TOP_LEVEL, Assembly
-from regimecast.core.config import config_folder, dotted_keys, plain
+from regimecast.core.config import config_folder, dotted_keys, plain, split_name
 from regimecast.core.errors import ConfigError, DataError, SpecError, did_you_mean
 from regimecast.core.files import read_json
 from regimecast.core.forecast import Forecast, Outcomes
@@ -21,14 +22,18 @@ from regimecast.core.hashing import hash_file
 from regimecast.core.hydra_errors import hydra_explained
 from regimecast.data.cleaning import clean
 from regimecast.data.datamodule import FinancialDataModule
+from regimecast.data.panel import Panel
 from regimecast.evaluation.conformal.base import Forecaster, Member
 from regimecast.evaluation.conformal.coverage import coverage_section
 from regimecast.evaluation.judge import judge
 from regimecast.evaluation.paths import backtest_paths
 from regimecast.evaluation.predictions import read_predictions
-from regimecast.experiment import compose
+from regimecast.experiment import compose, deciding
 from regimecast.models.base import load_model
 from regimecast.tracking.folder import read_status
+from regimecast.tracking.ledger import Ledger, Trial
+from regimecast.tracking.manifest import code_version
+from regimecast.tracking.open_trial import new_trial
 
 __all__ = ["Evaluation", "evaluate_run"]
 
@@ -52,6 +57,8 @@ class Evaluation:
     """Whether every number equals the stored forecast, bit for bit."""
     changed_data: tuple[str, ...]
     """Which of bars, features and feature set are not those of the run."""
+    trial: Path | None
+    """Its record in the ledger, where it was traded in another way than the run was."""
 
     @property
     def same_data(self) -> bool:
@@ -61,6 +68,8 @@ class Evaluation:
 
 def evaluate_run(folder: Path, overrides: Sequence[str] = ()) -> Evaluation:
     """Forecasts of a run's saved models on its own test parts, judged.
+
+    To trade them in another way and to look at what comes out is a trial, and recorded as one.
 
     Args:
         folder: a finished run.
@@ -110,12 +119,53 @@ def evaluate_run(folder: Path, overrides: Sequence[str] = ()) -> Evaluation:
         gate=parts.gate,
         seed=parts.seed,
     )
+    metrics = {**judgement.metrics, **coverage_section(parts.conformal, calibrated, happened)}
+    trial = None
+    if judgement.returns is not None and _trades_otherwise(overrides):
+        trial = _record(folder, manifest, parts, overrides, bars, metrics, judgement.returns)
     return Evaluation(
-        {**judgement.metrics, **coverage_section(parts.conformal, calibrated, happened)},
+        metrics,
         forecast,
         happened,
         identical=np.array_equal(stored.values, forecast.values, equal_nan=True),
         changed_data=tuple(k for k, v in market.hashes.items() if data_hashes.get(k) != v),
+        trial=trial,
+    )
+
+
+def _trades_otherwise(overrides: Sequence[str]) -> bool:
+    """Whether a change is of more than the gate, which judges what was earned anyway."""
+    return any(not change.startswith(("gate=", "gate.")) for change in overrides)
+
+
+def _record(
+    folder: Path,
+    manifest: Mapping[str, Any],
+    parts: Assembly,
+    overrides: Sequence[str],
+    bars: Panel,
+    metrics: Mapping[str, Any],
+    returns: pd.DataFrame,
+) -> Path:
+    """The evaluation's record in the run's ledger."""
+    config = parts.config
+    place = manifest.get("trial", {}).get("ledger")
+    ledger = Ledger(Path(config["ledger"]) if place is None else folder.resolve() / place)
+    return ledger.append(
+        Trial(
+            trial=new_trial(),
+            status="finished",
+            study=str(config["study"]),
+            job=f"{folder.resolve().name} evaluated {' '.join(overrides)}",
+            config=deciding(config),
+            data=bars.price_hash,
+            commit=code_version().get("commit"),
+            split=split_name(config["split"], "split")[0],
+            metrics=metrics,
+            bars_per_year=bars.bars_per_year,
+            time=returns["time"].to_numpy(),
+            returns=returns["strategy"].to_numpy(np.float64),
+        )
     )
 
 

@@ -208,3 +208,18 @@ def test_a_single_run_says_how_much_may_be_luck(command: Callable[..., Ended]):
     again = command("train", *TINY, "seed=1")
     assert "2 trials on these prices" in again.out
     assert "(dsr)" in again.out
+
+
+def test_trading_the_same_forecasts_in_another_way_is_a_trial(command: Callable[..., Ended]):
+    command("train", *TINY)
+    (job,) = Path("runs/study").iterdir()
+    assert "counted as a trial" not in command("evaluate", str(job)).out
+    assert "counted as a trial" not in command("evaluate", str(job), "gate=s3_deployment").out
+    ended = command("evaluate", str(job), "cost=retail")
+    assert ended.code == 0, ended.err
+    assert "counted as a trial" in ended.out
+    first, second = Ledger(Path("ledger")).table().to_dict("records")
+    assert second["job"] == f"{job.name} evaluated cost=retail"
+    assert second["data"] == first["data"]
+    assert len(second["returns"]) == len(first["returns"])
+    assert "2 trials on these prices" in command("leaderboard", "runs").out

@@ -24,6 +24,8 @@ def evaluate(
 
     evaluation = evaluate_run(run_dir, overrides or [])
     show_metrics(evaluation.metrics)
+    if evaluation.trial is not None:
+        typer.echo(f"counted as a trial: {evaluation.trial}")
     other = f"other data: {', '.join(evaluation.changed_data)} changed"
     if evaluation.identical:
         note = "" if evaluation.same_data else f", though from {other}"

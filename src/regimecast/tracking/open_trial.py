@@ -25,7 +25,7 @@ from regimecast.core.errors import DataError
 from regimecast.core.files import out_of_space, read_json, write_json
 from regimecast.tracking.ledger import Ledger, Trial
 
-__all__ = ["OpenTrial", "record_ended", "running"]
+__all__ = ["OpenTrial", "new_trial", "record_ended", "running"]
 
 _log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class OpenTrial:
         self, ledger: Ledger, *, run: Path, config: Mapping[str, Any], study: str, split: str
     ) -> None:
         self.ledger = ledger
-        self.name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(6)}"
+        self.name = new_trial()
         self._place = ledger.folder / _RUNNING / f"{self.name}.json"
         self._lock = FileLock(self._place.with_suffix(".lock"))
         self._known: dict[str, Any] = {
@@ -107,6 +107,11 @@ class OpenTrial:
             )
         finally:
             _release(self._lock)
+
+
+def new_trial() -> str:
+    """A name that no other trial has, in the order of time."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(6)}"
 
 
 def record_ended(ledger: Ledger) -> None:
