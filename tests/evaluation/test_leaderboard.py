@@ -14,7 +14,8 @@ from rich.console import Console
 
 from regimecast.core.errors import ConfigError, DataError
 from regimecast.evaluation.comparable import parse_config
-from regimecast.evaluation.leaderboard import METRICS, Leaderboard
+from regimecast.evaluation.leaderboard import Leaderboard
+from regimecast.evaluation.leaderboard_row import METRICS
 from regimecast.tracking.ledger import Ledger
 from tests.evaluation.trials import PRICES, noise, record, run
 
@@ -497,3 +498,33 @@ def test_a_config_in_sections_is_the_config(text):
     except yaml.YAMLError:
         expected = {}
     assert parse_config(text) == (expected if isinstance(expected, dict) else {})
+
+
+def test_intervals_coverage_split_and_calibration_stand_in_the_row(tmp_path):
+    for name, ends, method in (("a", [-0.1, 0.9], "aci"), ("b", "not testable", "none")):
+        forecast_run(
+            tmp_path / name,
+            1.0,
+            0.4,
+            intervals={"level": 0.95, "trading": {"sharpe": ends}},
+            conformal={"method": "aci", "level": 0.9},
+        )
+        config = f"split: {{name: holdout}}\nconformal: {{name: {method}}}\n"
+        (tmp_path / name / "config.yaml").write_text(config)
+    metrics = json.loads((tmp_path / "a" / "metrics.json").read_text())
+    metrics["forecast"] |= {"test/coverage_90": 0.91, "test/regime=crash/coverage_90": 0.7}
+    (tmp_path / "a" / "metrics.json").write_text(json.dumps(metrics))
+    board = Leaderboard.read(tmp_path)
+    rows = board.frame.set_index("job")
+    first = rows.loc["a"]
+    assert (first["sharpe_low"], first["sharpe_high"]) == (-0.1, 0.9)
+    assert (first["coverage_90"], first["crash_coverage_90"]) == (0.91, 0.7)
+    assert rows["conformal"].to_dict() == {"a": "aci", "b": "none"}
+    assert rows["split"].unique().tolist() == ["holdout"]
+    assert rows.loc["b", ["sharpe_low", "coverage_90"]].isna().all()
+    console = Console(file=io.StringIO(), width=240)
+    console.print(board.to_table())
+    shown = console.file.getvalue()
+    assert "-0.10 to 0.90" in shown
+    assert "91.0%" in shown
+    assert "split holdout" in shown

@@ -2,50 +2,26 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from rich.console import Group
 
 from regimecast.core.errors import ConfigError, DataError, did_you_mean
-from regimecast.core.files import read_json
 from regimecast.core.frames import write_frame
 from regimecast.evaluation.comparable import Kind, kinds, read_config
+from regimecast.evaluation.leaderboard_row import (
+    BESIDE,
+    METRICS,
+    UNKNOWN,
+    leaderboard_row,
+    read_object,
+)
 from regimecast.evaluation.leaderboard_table import leaderboard_table
-from regimecast.evaluation.run_parts import is_fast_dev_run, part_names
 from regimecast.evaluation.selection import Selection, select
-from regimecast.tracking.folder import read_status, run_folders
+from regimecast.tracking.folder import run_folders
 
-__all__ = ["METRICS", "Leaderboard"]
-
-METRICS: dict[str, tuple[str, str, str]] = {
-    "dsr": ("luck", "dsr", "max"),
-    "psr": ("luck", "psr", "max"),
-    "pbo": ("luck", "pbo", "min"),
-    "crps": ("forecast", "test/crps", "min"),
-    "pinball": ("forecast", "test/pinball", "min"),
-    "mae": ("forecast", "test/mae", "min"),
-    "mse": ("forecast", "test/mse", "min"),
-    "log_loss": ("forecast", "test/log_loss", "min"),
-    "accuracy": ("forecast", "test/accuracy", "max"),
-    "macro_f1": ("forecast", "test/macro_f1", "max"),
-    "brier": ("forecast", "test/brier", "min"),
-    "directional_accuracy": ("forecast", "test/directional_accuracy", "max"),
-    "ic": ("forecast", "test/ic", "max"),
-    "rank_ic": ("forecast", "test/rank_ic", "max"),
-    "crash_mae": ("forecast", "test/regime=crash/mae", "min"),
-    "crash_accuracy": ("forecast", "test/regime=crash/accuracy", "max"),
-    "crash_n": ("forecast", "test/regime=crash/n", "max"),
-    "sharpe": ("strategy", "sharpe", "max"),
-    "max_drawdown": ("strategy", "max_drawdown", "min"),
-    "turnover": ("strategy", "turnover", "min"),
-    "break_even_bps": ("strategy", "break_even_bps", "max"),
-    "buy_and_hold_sharpe": ("buy_and_hold", "sharpe", "max"),
-    "naive_sharpe": ("naive", "sharpe", "max"),
-}
-"""Column: section of ``metrics.json`` (or of its ``trading``; ``luck`` is that of `Selection`), key
-there, which end is better."""
+__all__ = ["Leaderboard"]
 
 _DEFAULT_SORT = ("dsr", "crps", "log_loss", "sharpe")
 """What is left of the Sharpe ratio first, where anything is traded. CRPS before pinball: runs of a
@@ -55,10 +31,6 @@ taken over, whereas a point forecast's CRPS is its absolute error."""
 _LUCK = ("dsr", "psr", "pbo")
 """Metrics that are the same for many runs; the Sharpe ratio breaks ties."""
 
-_UNKNOWN = "unknown"
-
-_PARTS = ("model", "loss", "weighting", "sampling", "seed")
-
 _KIND = ["task", "target", "data"]
 """Columns that say what a run forecasts; only runs that have the same in them are ranked."""
 
@@ -67,14 +39,14 @@ _KIND = ["task", "target", "data"]
 class Leaderboard:
     """Runs as rows.
 
-    `frame` has the columns study, job, task, target, data, model, loss, weighting, sampling, seed,
-    fast_dev_run, status, gate, note, seconds, prices, trials, effective_trials, pbo_note and those
-    of `METRICS`; what a run does not have is missing. `target` and `data` name the settings too in
-    which runs differ: runs are ranked within the same task, target and data. `fast_dev_run` says
-    that a run trained for a batch only. A Sharpe ratio picked from n trials is the best of n draws
-    and has to be read so: `trials` are all those on the same `prices`, a fingerprint, and
-    `effective_trials` the different ones among them; see `Selection`. Where a run has a Sharpe
-    ratio and no DSR, or no PBO, `note` and `pbo_note` say why.
+    `frame` has the columns study, job, task, target, data, model, loss, weighting, sampling, split,
+    conformal, seed, fast_dev_run, status, gate, note, seconds, prices, trials, effective_trials,
+    pbo_note and those of `METRICS` and `BESIDE`; what a run does not have is missing. `target` and
+    `data` name the settings too in which runs differ: runs are ranked within the same task, target
+    and data. `fast_dev_run` says that a run trained for a batch only. A Sharpe ratio picked from n
+    trials is the best of n draws and has to be read so: `trials` are all those on the same
+    `prices`, a fingerprint, and `effective_trials` the different ones among them; see `Selection`.
+    Where a run has a Sharpe ratio and no DSR, or no PBO, `note` and `pbo_note` say why.
     """
 
     frame: pd.DataFrame
@@ -99,7 +71,7 @@ class Leaderboard:
         runs = run_folders(folder)
         configs = [read_config(run) for run in runs]
         labels = [run.relative_to(folder).as_posix() for run in runs]
-        manifests = [_read(run / "manifest.json")[0] for run in runs]
+        manifests = [read_object(run / "manifest.json")[0] for run in runs]
         selections = select(
             dict(zip(labels, runs, strict=True)),
             ledger=ledger,
@@ -107,17 +79,17 @@ class Leaderboard:
         )
         places = {label: chosen for chosen in selections for label in chosen.members}
         rows = [
-            _row(run, folder, manifest, config, label, places.get(label))
+            leaderboard_row(run, folder, manifest, config, label, places.get(label))
             for run, manifest, config, label in zip(runs, manifests, configs, labels, strict=True)
         ]
         if not rows:
             raise DataError(f"{folder} holds no runs: no metrics.json or manifest.json below it")
         frame = pd.DataFrame(rows)
         found = kinds([row["task"] for row in rows], configs)
-        frame["task"] = [kind.task or _UNKNOWN for kind in found]
+        frame["task"] = [kind.task or UNKNOWN for kind in found]
         frame["target"] = [kind.target or None for kind in found]
         frame["data"] = [kind.data or None for kind in found]
-        numbers, counts = [*METRICS, "seconds"], ["trials", "effective_trials"]
+        numbers, counts = [*METRICS, *BESIDE, "seconds"], ["trials", "effective_trials"]
         frame[numbers] = frame[numbers].astype(np.float64)
         frame[counts] = frame[counts].astype("Int64")
         return cls(frame, tuple(selections)).sort()
@@ -179,111 +151,9 @@ class Leaderboard:
         return [chosen for chosen in self.selections if (group["prices"] == chosen.data).any()]
 
 
-def _row(
-    run: Path,
-    folder: Path,
-    manifest: dict[str, Any],
-    config: dict[str, Any],
-    label: str,
-    chosen: Selection | None,
-) -> dict[str, Any]:
-    metrics, problem = _read(run / "metrics.json")
-    status = _status(run, manifest, metrics)
-    if problem and status == "finished":
-        status = "broken"
-    trading = _section(metrics, "trading")
-    sections = {
-        "forecast": _section(metrics, "forecast"),
-        **{name: _section(trading, name) for name in ("strategy", "buy_and_hold", "naive")},
-        "luck": _luck(chosen, label),
-    }
-    traded = _number(sections["strategy"].get("sharpe")) is not None
-    return {
-        "study": str(run.parent.relative_to(folder)) if run != folder else ".",
-        "job": str(metrics.get("job") or manifest.get("job") or run.name),
-        "task": str(metrics.get("task") or ""),
-        "target": None,
-        "data": None,
-        **{name: "+".join(part_names(name, metrics, config)) or None for name in _PARTS},
-        "fast_dev_run": is_fast_dev_run(config),
-        "status": status,
-        "gate": _gate(_section(metrics, "gate")),
-        "note": _text(manifest.get("error") or problem or _unknown(chosen, label, traded)),
-        "prices": None if chosen is None else chosen.data,
-        "trials": None if chosen is None else chosen.trials,
-        "effective_trials": None if chosen is None else chosen.effective,
-        "pbo_note": None if chosen is None or not traded else _no_pbo(chosen, label),
-        "seconds": _number(metrics.get("seconds")),
-        **{name: _number(sections[part].get(key)) for name, (part, key, _) in METRICS.items()},
-    }
-
-
-def _luck(chosen: Selection | None, label: str) -> dict[str, Any]:
-    """What a selection says about a run."""
-    luck = None if chosen is None else chosen.runs.get(label)
-    if chosen is None or luck is None:
-        return {}
-    pbo = None if chosen.pbo is None or label not in chosen.pbo_runs else chosen.pbo.pbo
-    return {"dsr": luck.dsr, "psr": luck.psr, "pbo": pbo}
-
-
-def _unknown(chosen: Selection | None, label: str, traded: bool) -> str | None:
-    """Why a run that traded has no deflated Sharpe ratio, if it has none."""
-    luck = None if chosen is None else chosen.runs.get(label)
-    if luck is not None:
-        return luck.note or None
-    return "no returns, so that nothing is known about luck" if traded else None
-
-
-def _no_pbo(chosen: Selection, label: str) -> str | None:
-    """Why a run is in no PBO, if it is in none."""
-    if label in chosen.pbo_runs:
-        return None
-    if chosen.pbo is not None:
-        return "left out of PBO: of another calendar, or without usable returns"
-    return next((said for said in chosen.problems if said.startswith("No PBO")), "No PBO.")
-
-
 def _kind(group: pd.DataFrame) -> Kind:
     """What the runs of a group forecast."""
     return Kind(*(part if isinstance(part, str) else "" for part in group[_KIND].iloc[0]))
-
-
-def _status(run: Path, manifest: dict[str, Any], metrics: dict[str, Any]) -> str:
-    if manifest.get("status") == "running":
-        return str(read_status(run))  # sees that it has died
-    return str(manifest.get("status") or metrics.get("status") or _UNKNOWN)
-
-
-def _read(path: Path) -> tuple[dict[str, Any], str | None]:
-    """Content of a json object and None, or nothing and what is wrong."""
-    try:
-        content = read_json(path)
-    except FileNotFoundError:
-        return {}, f"no {path.name}"
-    except (OSError, ValueError) as error:
-        return {}, f"{path.name}: {error}"
-    if not isinstance(content, dict):
-        return {}, f"{path.name} is no json object"
-    return content, None
-
-
-def _section(content: dict[str, Any], name: str) -> dict[str, Any]:
-    section = content.get(name)
-    return section if isinstance(section, dict) else {}
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
-
-
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and np.isfinite(value) else None
-
-
-def _gate(section: dict[str, Any]) -> str | None:
-    passed = section.get("passed")
-    return None if passed is None else ("passed" if passed else "failed")
 
 
 def _default_metric(group: pd.DataFrame) -> str:

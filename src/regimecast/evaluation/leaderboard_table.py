@@ -15,16 +15,17 @@ __all__ = ["leaderboard_table"]
 
 _BY_IMPORTANCE = (
     "job", "crps", "log_loss", "sharpe", "dsr", "buy_and_hold_sharpe", "naive_sharpe", "status",
-    "study", "directional_accuracy", "accuracy", "max_drawdown", "note", "gate", "crash_mae",
-    "crash_accuracy", "model", "weighting", "loss", "sampling", "seed", "macro_f1", "turnover",
-    "ic", "mae", "break_even_bps", "crash_n", "pinball", "brier", "rank_ic", "psr", "mse",
+    "study", "directional_accuracy", "accuracy", "max_drawdown", "note", "gate", "interval",
+    "coverage_90", "crash_mae", "crash_accuracy", "model", "split", "conformal", "weighting",
+    "loss", "sampling", "seed", "macro_f1", "turnover", "pbo", "ic", "mae", "break_even_bps",
+    "crash_n", "pinball", "brier", "rank_ic", "psr", "mse", "coverage_80",
 )  # fmt: skip
 """Every column, the most important first; a narrow terminal shows the first ones."""
 
 _AT_THE_END = ("gate", "status", "note")
 """Columns right of all others, which stand as they do in the frame."""
 
-_SAID_ONCE = ("model", "loss", "weighting", "gate", "status")
+_SAID_ONCE = ("model", "loss", "weighting", "split", "conformal", "gate", "status")
 """Columns that are said below the table where all jobs have the same in them."""
 
 _IF_VARYING = ("study", "sampling", "seed")
@@ -37,10 +38,16 @@ _TITLES = {
     "break_even_bps": "break-even\nbps",
     "buy_and_hold_sharpe": "hold\nsharpe",
     "naive_sharpe": "naive rule\nsharpe",
+    "interval": "sharpe\n95% interval",
+    "coverage_90": "coverage\nof 90%",
+    "coverage_80": "coverage\nof 80%",
 }
 _PERCENT = frozenset(
-    {"accuracy", "crash_accuracy", "macro_f1", "directional_accuracy", "max_drawdown", "dsr", "psr"}
-)
+    {
+        "accuracy", "crash_accuracy", "macro_f1", "directional_accuracy", "max_drawdown", "dsr",
+        "psr", "pbo", "coverage_90", "coverage_80",
+    }
+)  # fmt: skip
 _TWO_DIGITS = frozenset({"sharpe", "buy_and_hold_sharpe", "naive_sharpe", "turnover"})
 _LONGEST = {"job": 50, "note": 30}
 """Columns whose words may go over several lines, and the width that they get at least."""
@@ -67,6 +74,7 @@ def leaderboard_table(
     """
     marked = group["status"].where(~group["fast_dev_run"], group["status"] + " (fast dev run)")
     group = group.assign(status=marked)
+    group.insert(list(group.columns).index("sharpe") + 1, "interval", _intervals(group))
     filled = [
         name for name in _BY_IMPORTANCE if group[name].nunique() > (1 if name in _IF_VARYING else 0)
     ]
@@ -116,6 +124,13 @@ def _about_luck(selections: Sequence[Selection], *, traded: bool) -> list[str]:
             )
         said += [line, *chosen.problems]
     return list(dict.fromkeys(said))
+
+
+def _intervals(group: pd.DataFrame) -> pd.Series:
+    """Intervals of the Sharpe ratios, in words."""
+    ends = group[["sharpe_low", "sharpe_high"]].to_numpy()
+    said = [None if pd.isna(low) else f"{low:.2f} to {high:.2f}" for low, high in ends]
+    return pd.Series(said, index=group.index, dtype=object)
 
 
 def _counted(group: pd.DataFrame) -> pd.Series:

@@ -17,7 +17,7 @@ def part_names(
         config: content of ``config.yaml``, likewise.
     """
     value = metrics.get(group)
-    if value is None:
+    if value is None or isinstance(value, Mapping):  # a section of that name
         value = config.get(group)
         if isinstance(value, Mapping):
             value = value.get("name") or list(value)
