@@ -32,7 +32,7 @@ def load(folder: Path) -> pd.DataFrame:
     more = []
     for job in frame["job"]:
         metrics = read_json(folder / job / "metrics.json")
-        paths = metrics.get("paths", {}).get("sharpe", [])
+        paths = [s for s in metrics.get("paths", {}).get("sharpe", []) if s is not None]
         conformal = metrics["conformal"]
         row = {
             "lowest_path": min(paths, default=None),

@@ -266,7 +266,7 @@ class Job:
             "seed": parts.seed,
             "task": str(market.spec.task),
             **judgement.metrics,
-            **coverage_section(parts.conformal, calibrated, happened),
+            **coverage_section(parts.conformal, calibrated, happened, paths),
             **paths.metrics,
             **_events(folds, [part.forecast for part in calibrated], outcomes, judgement.returns),
             "folds": reports,

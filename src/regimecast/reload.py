@@ -119,7 +119,10 @@ def evaluate_run(folder: Path, overrides: Sequence[str] = ()) -> Evaluation:
         gate=parts.gate,
         seed=parts.seed,
     )
-    metrics = {**judgement.metrics, **coverage_section(parts.conformal, calibrated, happened)}
+    metrics = {
+        **judgement.metrics,
+        **coverage_section(parts.conformal, calibrated, happened, paths),
+    }
     trial = None
     if judgement.returns is not None and _trades_otherwise(overrides):
         trial = _record(folder, manifest, parts, overrides, bars, metrics, judgement.returns)

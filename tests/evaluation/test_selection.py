@@ -10,12 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from regimecast.evaluation.deflation import (
-    deflated_sharpe_ratio,
     expected_maximum_sharpe,
-    minimum_backtest_length,
     minimum_track_record_length,
     probabilistic_sharpe_ratio,
 )
+from regimecast.evaluation.likeness import luckiest_sharpe
 from regimecast.evaluation.luck import judged_selection
 from regimecast.evaluation.overfitting import probability_of_backtest_overfitting
 from regimecast.evaluation.selection import select, tally
@@ -38,16 +37,19 @@ def test_runs_are_judged_among_all_trials_of_the_ledger(tmp_path):
     assert found.members == ("a", "b")
     assert list(found.runs) == ["a", "b"]
     sharpes = np.array([series[n].mean() / series[n].std(ddof=1) for n in "abcd"])
-    assert found.trial_sharpe_variance == pytest.approx(sharpes.var(ddof=1))
-    luck = {"n_trials": 4, "trial_sharpe_variance": float(sharpes.var(ddof=1))}
-    assert found.expected_maximum == pytest.approx(expected_maximum_sharpe(**luck) * 252**0.5)
+    lucky = luckiest_sharpe(np.stack([series[n] for n in "abcd"], axis=1))
+    assert lucky == pytest.approx(
+        expected_maximum_sharpe(n_trials=4, trial_sharpe_variance=1 / 199), rel=0.1
+    )
+    assert found.expected_maximum == pytest.approx(lucky * 252**0.5)
     shape = {"skew": skewness(series["b"]), "kurtosis": kurtosis(series["b"])}
     mine = found.runs["b"]
     assert mine.sharpe == pytest.approx(sharpes[1] * 252**0.5)
     assert mine.observations == 200
     given = {"n_observations": 200, **shape}
     assert mine.psr == pytest.approx(probabilistic_sharpe_ratio(float(sharpes[1]), **given))
-    assert mine.dsr == pytest.approx(deflated_sharpe_ratio(float(sharpes[1]), **given, **luck))
+    deflated = probabilistic_sharpe_ratio(float(sharpes[1]), benchmark=lucky, **given)
+    assert mine.dsr == pytest.approx(deflated)
     length = minimum_track_record_length(float(sharpes[1]), **shape)
     assert mine.min_track_record == pytest.approx(length)
     assert found.pbo_runs == ("a", "b")
@@ -59,8 +61,8 @@ def test_runs_are_judged_among_all_trials_of_the_ledger(tmp_path):
     best = max("ab", key=lambda name: found.runs[name].sharpe)
     assert found.best == best
     if found.runs[best].sharpe > 0:
-        needed = minimum_backtest_length(n_trials=4, sharpe=found.runs[best].sharpe)
-        assert found.minimum_backtest == pytest.approx(needed)
+        share = found.expected_maximum / found.runs[best].sharpe
+        assert found.minimum_backtest == pytest.approx(200 / 252 * share**2)
 
 
 def test_deleting_a_run_lowers_no_count(tmp_path):
@@ -91,10 +93,9 @@ def test_no_choice_of_display_changes_what_is_left(tmp_path):
         other.min_track_record,
     )
     assert other.sharpe / mine.sharpe == pytest.approx((98_280 / 252) ** 0.5)
-    assert year.trial_sharpe_variance == minutes.trial_sharpe_variance
 
 
-def test_trials_without_returns_count_as_different_as_the_others(tmp_path):
+def test_trials_without_returns_count_as_unlike_all_others(tmp_path):
     ledger = Ledger(tmp_path)
     same = noise(200, 0)
     for n in range(4):
@@ -102,18 +103,19 @@ def test_trials_without_returns_count_as_different_as_the_others(tmp_path):
     record(ledger, "other", noise(200, 50))
     found = tally(ledger, PRICES)
     assert (found.trials, found.effective) == (5, 2)
+    lucky = found.expected_maximum
     for n in range(5):
         record(ledger, f"killed {n}", None, status="interrupted")
     found = tally(ledger, PRICES)
-    assert (found.trials, found.effective, found.with_returns) == (10, 4, 5)
-    assert "5 trials left no returns and are taken to be as different" in " ".join(found.problems)
+    assert (found.trials, found.effective, found.with_returns) == (10, 7, 5)
+    assert found.expected_maximum > 1.5 * lucky
+    assert "5 trials left no returns and are taken to be unlike" in " ".join(found.problems)
 
 
 def test_one_trial_is_chosen_from_nothing(tmp_path):
     record(Ledger(tmp_path / "ledger"), "a", noise(100, 0))
     (found,) = select({"a": run(tmp_path, "a", noise(100, 0), ledger=tmp_path / "ledger")})
     assert (found.trials, found.effective, found.expected_maximum) == (1, 1, 0)
-    assert math.isnan(found.trial_sharpe_variance)
     assert found.runs["a"].dsr == found.runs["a"].psr
     assert found.pbo is None
     assert found.problems == ("No PBO: 1 run with returns, so that nothing was chosen.",)
@@ -126,9 +128,9 @@ def test_one_result_of_many_trials_is_deflated_all_the_same(tmp_path):
         record(ledger, f"killed {n}", None)
     found = tally(ledger, PRICES)
     assert found.effective == 10
-    assert found.trial_sharpe_variance == pytest.approx(1 / 100)
+    chance = expected_maximum_sharpe(n_trials=10, trial_sharpe_variance=1 / 100)
+    assert found.expected_maximum == pytest.approx(chance * 252**0.5, rel=0.05)
     assert found.runs["a"].dsr < found.runs["a"].psr
-    assert "taken to be that of chance" in " ".join(found.problems)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from regimecast.evaluation.track import Track, aligned, shared_calendar, spread
+from regimecast.evaluation.track import Track, aligned, shared_calendar
 from regimecast.evaluation.trading_metrics import sharpe
 from tests.evaluation.trials import days, noise, track
 
@@ -60,12 +60,15 @@ def test_the_calendar_that_most_share():
     assert shared_calendar([long, other])[1] == [0]
 
 
-def test_a_cluster_counts_once():
-    sharpes = np.array([0.1, 0.2, 0.4])
-    assert spread(sharpes, np.array([0, 1, 2])) == pytest.approx(sharpes.var(ddof=1))
-    many = np.concatenate([np.full(100, 0.1), sharpes[1:]])
-    same = np.concatenate([np.zeros(100, int), [1, 2]])
-    assert spread(many, same) == pytest.approx(sharpes.var(ddof=1))
-    assert spread(many, np.zeros(102, int)) is None
-    within = spread(np.array([0.0, 0.2, 0.1]), np.array([0, 0, 1]))
-    assert within == pytest.approx(0.1**2 / 2)
+def test_one_long_run_does_not_take_the_calendar_from_many_short_ones():
+    many = [track(noise(92, n), "2020-02-01") for n in range(5)]
+    table, kept = shared_calendar([track(noise(252, 9)), *many])
+    assert table.shape == (92, 6)
+    assert kept == [0, 1, 2, 3, 4, 5]
+
+
+def test_what_is_shared_is_at_least_half_of_the_first_calendar():
+    halves = [track(noise(2**n, n)) for n in range(6, 11)]
+    table, kept = shared_calendar(halves)
+    assert table.shape == (512, 2)
+    assert kept == [3, 4]

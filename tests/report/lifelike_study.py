@@ -220,7 +220,9 @@ def write_comparison(folder: Path, metrics: Sequence[str] = ("crps", "net_return
             contests.append(
                 Contest(metric, regime, times, mean, inside, lead, {"buy_and_hold": won}, 11.0)
             )
-        contests.append(Contest(metric, "crash", 64, mean, not_testable="one episode"))
+        contests.append(
+            Contest(metric, "crash", 64, mean, not_testable="one episode; at least 5 are needed")
+        )
     kind = Kind("forecast", "forward_return", "sp500")
     group = GroupComparison(kind, labels, {}, tuple(contests), ("runs differ in regimes",))
     path = folder / "comparison.json"

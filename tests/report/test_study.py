@@ -24,12 +24,12 @@ def test_the_page_holds_everything(study: Path) -> None:
     for text in (
         "24 finished",
         "is the best of 24 trials on these prices",
-        "the probability that it is luck is",
+        "were that its true one, it would look this good with probability",
         "Probability of backtest overfitting (PBO)",
         "Trials are counted on disk, 24 runs",
         "deflated Sharpe (DSR)",
         "Better than buy and hold at 5%, all runs tested at once: nhits · uniform · walk_forward",
-        "In crash: not testable: one episode.",
+        "In crash: not testable: one episode; at least 5 are needed.",
     ):
         assert page.says(text), text
 

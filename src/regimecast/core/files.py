@@ -23,6 +23,7 @@ __all__ = [
 ]
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 _FULL_TEXTS = (
     os.strerror(errno.ENOSPC),
     os.strerror(errno.EDQUOT),
@@ -60,13 +61,30 @@ def atomic_path(path: Path, *, synced: bool = True, replaces: bool = True) -> It
         if replaces:
             temporary.replace(path)
         else:
-            path.hardlink_to(temporary)
+            _link(temporary, path)
     except OSError as error:
         if error.errno is not None and error.filename is None:  # a failed write does not say where
             error.filename = str(path)
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _link(source: Path, path: Path) -> None:
+    """The file under a second name, which nothing may have.
+
+    Some file systems have no links (exFAT, network shares): there the content is copied into a file
+    that only one process can make.
+    """
+    try:
+        path.hardlink_to(source)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        with path.open("xb") as file:
+            file.write(source.read_bytes())
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def check_writable(path: Path, option: str) -> None:

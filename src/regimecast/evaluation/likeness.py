@@ -1,14 +1,15 @@
-"""Which trials are the same idea: clusters of returns that move together."""
+"""Which trials are the same idea, and what the best of them shows by luck alone."""
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from regimecast.core.errors import SpecError
 
-__all__ = ["clusters", "correlations"]
+__all__ = ["clusters", "correlations", "luckiest_sharpe"]
 
 _FEWEST = 20
 """Times that two trials have to share for their correlation to say anything."""
+_DRAWS = 1000
 
 
 def clusters(
@@ -39,6 +40,39 @@ def clusters(
         label[moving] = _joined(apart, 1 - correlation + 1e-9)
     label[idle] = label[moving].max(initial=-1) + 1
     return label
+
+
+def luckiest_sharpe(returns: Float[np.ndarray, "T N"], *, silent: int = 0) -> float:
+    """Sharpe ratio per observation that the best of trials without skill has on average.
+
+    It is the mean maximum of normal numbers that move together as the trials do, each with the
+    deviation of a Sharpe ratio over as many observations: a multiplier bootstrap (Chernozhukov,
+    Chetverikov & Kato 2013, *Gaussian Approximations and Multiplier Bootstrap for Maxima of Sums of
+    High-Dimensional Random Vectors*, Annals of Statistics 41(6)). For unrelated trials that is
+    `expected_maximum_sharpe`, whose number of independent trials nobody knows where they are
+    related: with as many as there are clusters, a hundred half-alike trials would count as one.
+
+    Args:
+        returns: of each trial, NaN at times that are not in its calendar.
+        silent: trials whose returns are not known; they are taken to be unrelated to all.
+    """
+    given = np.isfinite(returns)
+    moving = ~_idle(returns)
+    count = given.sum(axis=0)[moving]
+    with np.errstate(invalid="ignore"):
+        moved = np.where(given, returns - np.nanmean(returns, axis=0), 0.0)[:, moving]
+    if moved.shape[1] + silent < 2 or not len(count):
+        return 0.0
+    unit = moved / np.sqrt((moved**2).sum(axis=0) * (count - 1))
+    generator = np.random.default_rng(0)
+    draws = generator.standard_normal((_DRAWS, len(unit)), dtype=np.float32)
+    sharpes = draws @ unit.astype(np.float32)
+    # Each draw counts with both signs, so that copies of a single trial have a maximum of 0.
+    high, low = sharpes.max(axis=1), -sharpes.min(axis=1)
+    if silent:
+        others = generator.standard_normal((_DRAWS, silent)) / np.sqrt(np.median(count) - 1)
+        high, low = np.maximum(high, others.max(axis=1)), np.maximum(low, -others.min(axis=1))
+    return float((high.mean(dtype=np.float64) + low.mean(dtype=np.float64)) / 2)
 
 
 def _joined(apart: Float[np.ndarray, "N N"], limit: float) -> Int[np.ndarray, " N"]:

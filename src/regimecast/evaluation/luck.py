@@ -1,28 +1,23 @@
 """What is left of the best Sharpe ratio of many: deflated by all trials on the same prices.
 
-Trials whose returns move together are one idea, so that the deflated Sharpe ratio takes the number
-of different ones: López de Prado & Lewis (2019), *Detection of False Investment Strategies Using
-Unsupervised Learning Methods*, Quantitative Finance 19(9). Trials that left no returns are taken to
-be as different from each other as the others are.
+How many different ideas they are is told by clusters of their returns, as in López de Prado & Lewis
+(2019), *Detection of False Investment Strategies Using Unsupervised Learning Methods*, Quantitative
+Finance 19(9). How high the best of them gets by luck is not taken from that number, since trials
+that are half alike are neither one nor two: see `luckiest_sharpe`.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from regimecast.core.errors import SpecError
 from regimecast.evaluation.deflation import (
-    deflated_sharpe_ratio,
-    expected_maximum_sharpe,
-    minimum_backtest_length,
     minimum_track_record_length,
     probabilistic_sharpe_ratio,
 )
-from regimecast.evaluation.likeness import clusters
+from regimecast.evaluation.likeness import clusters, luckiest_sharpe
 from regimecast.evaluation.overfitting import Overfitting, probability_of_backtest_overfitting
-from regimecast.evaluation.track import Track, aligned, shared_calendar, spread
+from regimecast.evaluation.track import Track, aligned, shared_calendar
 
 __all__ = ["Luck", "Selection", "judged_selection"]
 
@@ -41,7 +36,7 @@ class Luck:
     psr: float
     """Probability that the true Sharpe ratio is above 0, if nothing else had been tried."""
     dsr: float
-    """Probability that it is above what the best of `Selection.effective` lucky trials shows."""
+    """Probability that it is above `Selection.expected_maximum`: the deflated Sharpe ratio."""
     min_track_record: float
     """Bars after which a Sharpe ratio like this one is above 0 with 95 %; inf if never."""
     note: str = ""
@@ -62,13 +57,11 @@ class Selection:
     """How many of them are different, by the correlation of their returns; at most `trials`."""
     with_returns: int
     """How many of them have returns that could be compared."""
-    trial_sharpe_variance: float
-    """Of different trials' Sharpe ratios per observation; NaN where none is known."""
     bars_per_year: float
     """Of the prices' calendar; NaN where nothing was traded."""
     expected_maximum: float
-    """Annualised Sharpe ratio that the best of `effective` trials without skill has on average;
-    NaN where nothing was traded."""
+    """Annualised Sharpe ratio that the best of as many trials without skill has on average, if they
+    move together as these do; NaN where nothing was traded."""
     members: tuple[str, ...] = ()
     """Labels of the runs at hand, with returns or without."""
     runs: Mapping[str, Luck] = field(default_factory=dict)
@@ -101,14 +94,16 @@ class Selection:
     def minimum_backtest(self) -> float:
         """Years below which luck alone shows the best run's Sharpe ratio; inf if it is not above 0.
 
-        0 for a single trial, NaN where no run has a Sharpe ratio.
+        0 for a single trial, NaN where no run has a Sharpe ratio. What luck shows falls with the
+        root of time (Bailey, Borwein, López de Prado & Zhu 2014, theorem 2).
         """
         if self.best is None:
             return math.nan
-        sharpe = self.runs[self.best].sharpe
-        if sharpe <= 0:
+        best = self.runs[self.best]
+        if best.sharpe <= 0:
             return math.inf
-        return minimum_backtest_length(n_trials=self.effective, sharpe=sharpe)
+        years = best.observations / self.bars_per_year
+        return years * (self.expected_maximum / best.sharpe) ** 2
 
 
 def judged_selection(
@@ -144,24 +139,18 @@ def judged_selection(
     if len(flaws) > _NAMED:
         said.append(f"Returns of {len(flaws) - _NAMED} more trials are left out likewise.")
     tracks = {name: track for name, track in trials.items() if track and name not in flaws}
-    effective, variance = _draws(list(tracks.values()), len(trials))
-    if tracks and (silent := len(trials) - len(tracks)):
+    silent = len(trials) - len(tracks)
+    effective, lucky = _luckiest(list(tracks.values()), silent)
+    if tracks and silent:
         said.append(
             f"{_many(silent, 'trial')} left no returns and {'is' if silent == 1 else 'are'} taken "
-            "to be as different as the others."
-        )
-    if variance is None and effective > 1 and tracks:
-        length = np.median([len(track.returns) for track in tracks.values()])
-        variance = 1 / (float(length) - 1)
-        said.append(
-            "No two different trials have a Sharpe ratio, so that their variance is taken to be "
-            "that of chance over as many bars."
+            "to be unlike all others."
         )
     if tracks and math.isnan(bars_per_year):
         said.append("No Sharpe ratio can be annualised: bars per year are not known.")
     year = math.sqrt(bars_per_year)
     luck = {
-        label: _luck(tracks[trial], effective, variance or 0.0, year)
+        label: _luck(tracks[trial], lucky, year)
         if trial in tracks
         else _unknown(trials[trial], flaws[trial])
         for label, trial in runs.items()
@@ -182,10 +171,8 @@ def judged_selection(
         trials=len(trials),
         effective=effective,
         with_returns=len(tracks),
-        trial_sharpe_variance=math.nan if variance is None else variance,
         bars_per_year=bars_per_year,
-        expected_maximum=year
-        * expected_maximum_sharpe(n_trials=effective, trial_sharpe_variance=variance or 0.0),
+        expected_maximum=year * lucky,
         members=tuple(runs),
         runs=luck,
         pbo=choice,
@@ -195,20 +182,15 @@ def judged_selection(
     )
 
 
-def _draws(tracks: Sequence[Track], trials: int) -> tuple[int, float | None]:
-    """Number of different trials, and the variance of their Sharpe ratios if it is known."""
+def _luckiest(tracks: Sequence[Track], silent: int) -> tuple[int, float]:
+    """Number of different trials, and the Sharpe ratio of the luckiest per observation."""
     if not tracks:
-        return trials, None
-    group = clusters(aligned(tracks))
-    different = int(group.max()) + 1
-    sharpes = [track.sharpe for track in tracks]
-    known = np.array([sharpe is not None for sharpe in sharpes])
-    values = np.array([sharpe for sharpe in sharpes if sharpe is not None], dtype=np.float64)
-    effective = min(trials, math.ceil(different * trials / len(tracks)))
-    return effective, spread(values, group[known]) if known.any() else None
+        return silent, 0.0
+    returns = aligned(tracks)
+    return int(clusters(returns).max()) + 1 + silent, luckiest_sharpe(returns, silent=silent)
 
 
-def _luck(track: Track, effective: int, variance: float, year: float) -> Luck:
+def _luck(track: Track, lucky: float, year: float) -> Luck:
     """What is left of a track's Sharpe ratio."""
     sharpe, moments = track.sharpe, track.moments
     if sharpe is None:
@@ -219,12 +201,8 @@ def _luck(track: Track, effective: int, variance: float, year: float) -> Luck:
             sharpe=sharpe * year,
             observations=length,
             psr=probabilistic_sharpe_ratio(sharpe, n_observations=length, **moments),
-            dsr=deflated_sharpe_ratio(
-                sharpe,
-                n_observations=length,
-                n_trials=effective,
-                trial_sharpe_variance=variance,
-                **moments,
+            dsr=probabilistic_sharpe_ratio(
+                sharpe, n_observations=length, benchmark=lucky, **moments
             ),
             min_track_record=minimum_track_record_length(sharpe, **moments),
         )
@@ -255,10 +233,11 @@ def _overfitting(
     labels = list(tracks)
     names = tuple(labels[number] for number in kept)
     said = []
-    if left_out := [label for label in labels if label not in names]:
+    left_out = [label for label in labels if label not in names]
+    if left_out or any(len(tracks[name].returns) > len(returns) for name in names):
+        others = f"; of another calendar and left out: {_named(left_out)}" if left_out else ""
         said.append(
-            f"PBO is over {len(returns):,} bars that {_many(len(names), 'run')} share; of another "
-            f"calendar and left out: {_named(left_out)}."
+            f"PBO is over {len(returns):,} bars that {_many(len(names), 'run')} share{others}."
         )
     try:
         return probability_of_backtest_overfitting(returns), names, len(returns), said

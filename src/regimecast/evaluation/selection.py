@@ -77,7 +77,10 @@ def select(
 def tally(ledger: Ledger, data: str) -> Selection:
     """All recorded trials on some prices, the best of them at hand, without PBO."""
     reading = ledger.read(data)
-    trials = {trial.trial: _track(trial) for trial in reading.trials}
+    trials: dict[str, Track | None] = {
+        name: None for name, prices in running(ledger).items() if prices == data
+    }
+    trials |= {trial.trial: _track(trial) for trial in reading.trials}
     sharpes = {
         name: track.sharpe
         for name, track in trials.items()
@@ -108,8 +111,8 @@ def _selection(data: str, runs: Sequence[_Run]) -> Selection:
     readings = [Ledger(place).read(data) for place in present]
     recorded = {trial.trial: trial for reading in readings for trial in reading.trials}
     problems += _said(_merged(readings))
-    known = set(recorded).union(*(running(Ledger(place)) for place in present))
-    missing = [run for run in runs if run.trial not in known]
+    begun = {k: v for place in present for k, v in running(Ledger(place)).items()}
+    missing = [run for run in runs if run.trial not in {*recorded, *begun}]
     if not present:
         problems.append(
             f"Trials are counted on disk, {len(runs):,} run{'s' if len(runs) != 1 else ''}, for "
@@ -120,7 +123,10 @@ def _selection(data: str, runs: Sequence[_Run]) -> Selection:
             f"{len(missing):,} run{'s are' if len(missing) != 1 else ' is'} not in the ledger and "
             "counted in addition."
         )
-    trials = {name: _track(trial) for name, trial in recorded.items()}
+    trials = {
+        **{name: None for name, prices in begun.items() if prices == data},
+        **{name: _track(trial) for name, trial in recorded.items()},
+    }
     for run in runs:
         if trials.get(run.trial) is None:
             trials[run.trial] = _stored(run.folder)

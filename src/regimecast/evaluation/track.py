@@ -6,9 +6,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Shaped
 
-__all__ = ["Track", "aligned", "shared_calendar", "spread"]
+__all__ = ["Track", "aligned", "shared_calendar"]
 
 _ROUNDING = 1e-12
 
@@ -78,46 +78,29 @@ def shared_calendar(
 ) -> tuple[Float[np.ndarray, "T N"], list[int]]:
     """Returns at the times that most tracks have in common, and which tracks those are.
 
-    The longest track comes first; each other one joins if it has at least this share of the times
-    that are left, which are then cut to those that it has.
+    The calendar of most tracks comes first, of several the longest. Each other one joins, those of
+    more tracks first, if at least this share of the first one's times is left by all of them.
 
     Args:
         tracks: in any order.
-        share: of the common times, above 0 and at most 1.
+        share: of the first calendar's times, above 0 and at most 1.
     """
     calendars, which = _calendars(tracks)
-    lengths = [len(calendar) for calendar in calendars]
-    common: np.ndarray = calendars[int(np.argmax(lengths))]
+    order = sorted(
+        range(len(calendars)), key=lambda n: (which.count(n), len(calendars[n])), reverse=True
+    )
+    common: np.ndarray = calendars[order[0]]
+    least = share * len(common)
     joined = set()
-    for number in sorted(range(len(calendars)), key=lambda n: -lengths[n]):
+    for number in order:
         both = np.intersect1d(common, calendars[number], assume_unique=True)
-        if len(both) >= share * len(common):
+        if len(both) >= least:
             common = both
             joined.add(number)
     kept = [number for number, calendar in enumerate(which) if calendar in joined]
     places = {number: np.searchsorted(calendars[number], common) for number in joined}
     columns = [tracks[number].returns[places[which[number]]] for number in kept]
     return np.stack(columns, axis=1), kept
-
-
-def spread(sharpes: Float[np.ndarray, " N"], cluster: Int[np.ndarray, " N"]) -> float | None:
-    """Variance of the Sharpe ratios of trials that were drawn from different clusters.
-
-    Every cluster counts once, however many settings of the same idea are in it: the variance
-    between the clusters' means and the mean variance within them. Without any likeness that is the
-    variance of all. None where there are fewer than two clusters.
-
-    Args:
-        sharpes: per observation.
-        cluster: number of each trial's cluster.
-    """
-    _, member = np.unique(cluster, return_inverse=True)
-    size = np.bincount(member)
-    if len(size) < 2:
-        return None
-    mean = np.bincount(member, weights=sharpes) / size
-    within = np.bincount(member, weights=(sharpes - mean[member]) ** 2) / size
-    return float(mean.var(ddof=1) + within.mean())
 
 
 def _calendars(tracks: Sequence[Track]) -> tuple[list[Any], list[int]]:

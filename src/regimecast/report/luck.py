@@ -66,7 +66,7 @@ def said(runs: Runs, names: Mapping[str, str], selections: Sequence[Selection]) 
 
 
 def tiles(runs: Runs, selections: Sequence[Selection]) -> list[Tile]:
-    """Best Sharpe ratio, number of trials, probability of luck and of overfitting.
+    """Best Sharpe ratio, number of trials, what is left of it, probability of overfitting.
 
     Only where all runs were judged on the same prices; otherwise the sentences say it.
     """
@@ -97,10 +97,10 @@ def tiles(runs: Runs, selections: Sequence[Selection]) -> list[Tile]:
     if math.isfinite(luck.dsr):
         found.append(
             Tile(
-                "Probability that it is luck",
-                percent(1 - luck.dsr),
-                "1 − deflated Sharpe ratio",
-                (("if it were the only trial", percent(1 - luck.psr)),),
+                "Deflated Sharpe ratio",
+                percent(luck.dsr),
+                "probability that it is above the best by luck",
+                (("above 0, if it were the only trial", percent(luck.psr)),),
             )
         )
     if selection.pbo is not None:
@@ -142,8 +142,8 @@ def _worth(selection: Selection, names: Mapping[str, str]) -> str:
         return f"{counted} How much of it is luck cannot be said: {luck.note or 'unknown'}."
     worth = (
         f"{counted} The best of so many without any skill shows "
-        f"{fixed(selection.expected_maximum)} on average; the probability that it is luck is "
-        f"{percent(1 - luck.dsr)}."
+        f"{fixed(selection.expected_maximum)} on average; were that its true one, it would look "
+        f"this good with probability {percent(1 - luck.dsr)}."
     )
     if selection.pbo is not None:
         worth += f" Probability of backtest overfitting (PBO): {percent(selection.pbo.pbo)}."

@@ -11,6 +11,7 @@ is the trial's, so that it is written once, whoever comes first.
 import logging
 import os
 import secrets
+import socket
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,6 +54,7 @@ class OpenTrial:
         self._place = ledger.folder / _RUNNING / f"{self.name}.json"
         self._lock = FileLock(self._place.with_suffix(".lock"))
         self._known: dict[str, Any] = {
+            "host": socket.gethostname(),
             "run": str(run.resolve()),
             "job": run.name,
             "study": study,
@@ -115,8 +117,13 @@ def new_trial() -> str:
 
 
 def record_ended(ledger: Ledger) -> None:
-    """Records the trials whose process is gone. Safe in any number of processes at once."""
+    """Records the trials whose process is gone. Safe in any number of processes at once.
+
+    Those of other machines are left to them: not every network file system shows their locks.
+    """
     for place in sorted((ledger.folder / _RUNNING).glob("[!.]*.json")):
+        if _content(place).get("host", socket.gethostname()) != socket.gethostname():
+            continue
         lock = FileLock(place.with_suffix(".lock"))
         try:
             lock.acquire(timeout=0)
@@ -133,9 +140,13 @@ def record_ended(ledger: Ledger) -> None:
             _release(lock)
 
 
-def running(ledger: Ledger) -> set[str]:
-    """Names of the trials that have begun and are not recorded yet."""
-    return {place.stem for place in (ledger.folder / _RUNNING).glob("[!.]*.json")}
+def running(ledger: Ledger) -> dict[str, str]:
+    """Fingerprints of the prices of the trials that are not recorded yet, by their names.
+
+    Empty where a trial has read none, or its file is damaged.
+    """
+    places = (ledger.folder / _RUNNING).glob("[!.]*.json")
+    return {place.stem: str(_content(place).get("data", "")) for place in places}
 
 
 def _record(ledger: Ledger, place: Path) -> None:
@@ -152,7 +163,11 @@ def _record(ledger: Ledger, place: Path) -> None:
     except ValueError as error:
         raise DataError(f"{place} is damaged: {error}") from error
     if not (ledger.folder / f"{place.stem}.parquet").exists():
-        ledger.append(_ended(place.stem, known))
+        try:
+            trial = _ended(place.stem, known)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"{place} is damaged: {error!r}") from error
+        ledger.append(trial)
     place.unlink(missing_ok=True)
 
 

@@ -50,7 +50,8 @@ def plain(first, then, outside, *, gammas, window, eta, share):
             waiting = waiting[len(came) :]
             bar += 1
             for e, gamma in enumerate(gammas):
-                alphas[e] += gamma * (outside - np.mean([noted[j][e][0] for j in came]))
+                alpha = alphas[e] + gamma * (outside - np.mean([noted[j][e][0] for j in came]))
+                alphas[e] = min(max(alpha, -gamma), 1 + gamma)
                 weights[e] *= np.exp(-eta * np.mean([noted[j][e][1] for j in came]))
             total = sum(weights)
             weights = [(1 - share) * w / total + share / len(gammas) for w in weights]

@@ -70,8 +70,11 @@ def test_they_stand_around_the_figures():
 @pytest.mark.parametrize(
     ("regime", "why"),
     [
-        (episodes((100, 300)), "one episode"),
-        (episodes((100, 150), (153, 250)), "one episode"),  # three days between
+        (episodes((100, 300)), "one episode; at least 5 are needed"),
+        (
+            episodes((100, 150), (153, 250)),
+            "one episode; at least 5 are needed",
+        ),  # three days between
         (episodes((100, 110), (300, 310)), "times; at least 32"),
         (episodes(), "no episode"),
     ],

@@ -32,10 +32,13 @@ def test_spells(text, horizon, number):
     assert spells(marks(text), horizon=horizon) == number
 
 
-def test_one_episode_says_nothing():
-    check_episodes(marks("xx.....xx"), horizon=1)
-    with pytest.raises(NotTestableError, match="one episode"):
-        check_episodes(marks("xx.....xx"), horizon=6)
+def test_few_episodes_say_nothing():
+    five = marks("x.....x.....x.....x.....x")
+    check_episodes(five, horizon=1)
+    with pytest.raises(NotTestableError, match="one episode; at least 5"):
+        check_episodes(five, horizon=6)
+    with pytest.raises(NotTestableError, match="4 episodes; at least 5"):
+        check_episodes(five[:-1], horizon=1)
     with pytest.raises(NotTestableError, match="no episode"):
         check_episodes(marks("..."), horizon=1)
 

@@ -22,6 +22,7 @@ _FEWEST_TIMES = 32
 _FEWEST_HORIZONS = 10
 """Forecasts of h steps overlap over h origins, so that n of them are worth about n / h."""
 _LEAST_GAP = 5
+_FEWEST_EPISODES = 5
 _ROUNDING = 1e-12
 """Variation below this share of the values' size comes from rounding."""
 
@@ -63,14 +64,18 @@ def varies(series: Float[np.ndarray, "T *K"]) -> Bool[np.ndarray, " *K"]:
 
 
 def check_episodes(marked: Bool[np.ndarray, " T"], *, horizon: int) -> None:
-    """Nothing, if the marked times are of two episodes or more (`spells`).
+    """Nothing, if the marked times are of five episodes or more (`spells`).
+
+    What is said of a regime generalises from its episodes, of which bars are no independent sample:
+    where episodes differ much from one another, intervals are still too narrow.
 
     Raises:
-        NotTestableError: they are of none or of one, which nothing can be generalised from.
+        NotTestableError: they are of fewer.
     """
     found = spells(marked, horizon=horizon)
-    if found < 2:
-        raise NotTestableError("no episode" if found == 0 else "one episode")
+    if found < _FEWEST_EPISODES:
+        counted = {0: "no episode", 1: "one episode"}.get(found, f"{found} episodes")
+        raise NotTestableError(f"{counted}; at least {_FEWEST_EPISODES} are needed")
 
 
 def spells(marked: Bool[np.ndarray, " T"], *, horizon: int) -> int:
