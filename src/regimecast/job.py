@@ -242,11 +242,13 @@ class Job:
         write_predictions(path / "predictions.parquet", forecast, happened, fold)
         paths = self._paths(market, forecast, happened)
         judgement: Judgement = judge(
-            *paths.median(forecast, happened),
+            forecast,
+            happened,
             market.bars,
             strategy=parts.trading,
             cost=parts.cost,
             gate=parts.gate,
+            traded=paths.median(forecast, happened),
             seed=parts.seed,
         )
         if judgement.returns is None:
@@ -266,7 +268,7 @@ class Job:
             "seed": parts.seed,
             "task": str(market.spec.task),
             **judgement.metrics,
-            **coverage_section(parts.conformal, calibrated, happened, paths),
+            **coverage_section(parts.conformal, calibrated, happened),
             **paths.metrics,
             **_events(folds, [part.forecast for part in calibrated], outcomes, judgement.returns),
             "folds": reports,

@@ -112,16 +112,18 @@ def evaluate_run(folder: Path, overrides: Sequence[str] = ()) -> Evaluation:
     happened = Outcomes.concatenate(outcomes)
     paths = backtest_paths(forecast, happened, bars, strategy=parts.trading, cost=parts.cost)
     judgement = judge(
-        *paths.median(forecast, happened),
+        forecast,
+        happened,
         bars,
         strategy=parts.trading,
         cost=parts.cost,
         gate=parts.gate,
+        traded=paths.median(forecast, happened),
         seed=parts.seed,
     )
     metrics = {
         **judgement.metrics,
-        **coverage_section(parts.conformal, calibrated, happened, paths),
+        **coverage_section(parts.conformal, calibrated, happened),
     }
     trial = None
     if judgement.returns is not None and _trades_otherwise(overrides):

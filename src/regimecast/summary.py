@@ -28,6 +28,7 @@ __all__ = [
     "show_models",
     "show_run",
     "show_study",
+    "show_trials",
     "write_report",
 ]
 
@@ -56,6 +57,12 @@ def show_run(folder: Path, metrics: Mapping[str, Any]) -> None:
         for luck in chosen.runs.values():
             console().print(_worth(chosen, luck), highlight=False)
     console().print(f"report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
+
+
+def show_trials(folder: Path) -> None:
+    """How many trials there are on the prices of a run."""
+    for chosen in select({folder.name: folder}):
+        console().print(chosen.sentence(), highlight=False)
 
 
 def show_metrics(metrics: Mapping[str, Any]) -> None:

@@ -94,3 +94,22 @@ def test_a_write_waits_for_the_disk_unless_told_otherwise(tmp_path, monkeypatch,
     write_json(tmp_path / "x.json", [1], synced=synced)
     assert read_json(tmp_path / "x.json") == [1]
     assert len(waits) == synced
+
+
+def test_without_links_a_name_is_given_once_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", refused)
+    path = tmp_path / "record"
+    with atomic_path(path, replaces=False) as temporary:
+        temporary.write_text("first")
+    with (
+        pytest.raises(FileExistsError),
+        atomic_path(path, replaces=False) as temporary,
+    ):
+        temporary.write_text("second")
+    assert path.read_text() == "first"
+    assert [file.name for file in tmp_path.iterdir()] == ["record"]

@@ -18,7 +18,7 @@ from regimecast.evaluation.significance.diebold_mariano import diebold_mariano
 from tests.evaluation.samples import days, make_forecast, make_outcomes
 
 N = 400
-CRASHES = np.where((np.arange(N) % 200) < 40, 3, 1)
+CRASHES = np.where((np.arange(N) % 80) < 16, 3, 1)
 ONE_CRASH = np.where(np.arange(N) < 60, 3, 1)
 
 

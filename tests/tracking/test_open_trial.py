@@ -42,12 +42,12 @@ def finish(run: Path, status: str = "finished") -> None:
 
 def test_a_job_records_itself_at_its_end(tmp_path):
     trial, run = begun(tmp_path)
-    assert running(trial.ledger) == {trial.name}
+    assert set(running(trial.ledger)) == {trial.name}
     assert len(trial.ledger) == 0
     trial.judged_on(PRICES, 252.0)
     finish(run)
     trial.close()
-    assert running(trial.ledger) == set()
+    assert running(trial.ledger) == {}
     assert [path.name for path in (tmp_path / "ledger" / "running").iterdir()] == []
     (record,) = trial.ledger.trials(PRICES)
     assert record.trial == trial.name
@@ -132,7 +132,7 @@ def test_a_killed_job_is_recorded_by_the_next_who_looks(tmp_path, run_is):
     if run_is == "another's":
         other.close()
         assert len(ledger) == 2
-    assert running(ledger) == set()
+    assert running(ledger) == {}
     assert ledger.verify() == []
 
 
@@ -219,3 +219,28 @@ def test_a_note_that_is_damaged_is_named_and_kept(tmp_path, caplog):
     record_ended(Ledger(tmp_path / "ledger"))
     assert "x.json is damaged" in caplog.text
     assert place.exists()
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "{", '{"run": 3}'])
+def test_a_damaged_marker_stops_nobody(tmp_path, content, caplog):
+    ledger = Ledger(tmp_path / "ledger")
+    trial, run = begun(tmp_path)
+    place = ledger.folder / "running" / "20200101T000000-0.json"
+    place.write_text(content)
+    record_ended(ledger)
+    assert "cannot be recorded" in caplog.text
+    finish(run)
+    trial.close()
+    assert len(ledger) == 1
+    assert running(ledger) == {place.stem: ""}
+
+
+def test_a_job_of_another_machine_is_left_to_it(tmp_path, monkeypatch):
+    killed(tmp_path)
+    ledger = Ledger(tmp_path / "ledger")
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr("socket.gethostname", lambda: "elsewhere")
+        record_ended(ledger)
+    assert (len(ledger), list(running(ledger).values())) == (0, [PRICES])
+    record_ended(ledger)
+    assert len(ledger) == 1

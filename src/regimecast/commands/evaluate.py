@@ -20,10 +20,11 @@ def evaluate(
     """Let a finished run's saved models forecast again, and judge them."""
     configure_logging()
     from regimecast.reload import evaluate_run
-    from regimecast.summary import show_metrics
+    from regimecast.summary import show_metrics, show_trials
 
     evaluation = evaluate_run(run_dir, overrides or [])
     show_metrics(evaluation.metrics)
+    show_trials(run_dir)
     if evaluation.trial is not None:
         typer.echo(f"counted as a trial: {evaluation.trial}")
     other = f"other data: {', '.join(evaluation.changed_data)} changed"

@@ -16,7 +16,7 @@ __all__ = ["comparison_table"]
 
 _MAIN = ("crps", "log_loss", "directional_accuracy")
 """The first of these that runs have is shown unless metrics are asked for, beside net returns."""
-_TITLES = {"buy_and_hold": "buy-and-hold", "naive": "naive"}
+_TITLES = {"buy_and_hold": "buy-and-hold", "naive": "the naive rule"}
 _LOWEST = 0.001
 """What a thousand resamples can tell from 0."""
 

@@ -42,6 +42,7 @@ def judge(
     strategy: Strategy | None,
     cost: CostModel,
     gate: Gate,
+    traded: tuple[Forecast, Outcomes] | None = None,
     seed: int = 0,
 ) -> Judgement:
     """Forecast metrics, a backtest after costs beside two benchmarks, a gate's verdict, intervals.
@@ -54,6 +55,8 @@ def judge(
             ``trading`` is empty and no gate is passed or failed.
         cost: charged on every change of position, of the benchmarks too.
         gate: rules to be passed.
+        traded: the part that is traded, one forecast per asset and origin, where several folds
+            forecast the same ones; all of it where left out.
         seed: of the resamples behind the intervals.
 
     Raises:
@@ -66,12 +69,13 @@ def judge(
         bounds = intervals(forecast, outcomes, {}, direction=False, seed=seed)
         sections = {"forecast": metrics, "trading": {}, "gate": unjudged, "intervals": bounds}
         return Judgement(sections, None, {})
-    row = origin_rows(forecast, panel)
+    said, happened = traded or (forecast, outcomes)
+    row = origin_rows(said, panel)
     bars_per_year = panel.bars_per_year
     positions = {
-        "strategy": strategy.positions(forecast, panel, bars_per_year=bars_per_year),
+        "strategy": strategy.positions(said, panel, bars_per_year=bars_per_year),
         "buy_and_hold": benchmarks.buy_and_hold(row),
-        "naive": benchmarks.naive(row, panel, bars=strategy.step_of(forecast)),
+        "naive": benchmarks.naive(row, panel, bars=strategy.step_of(said)),
     }
     hold = decision_spacing(row, panel)
     results = {
@@ -81,7 +85,7 @@ def judge(
             panel,
             cost=cost,
             bars_per_year=bars_per_year,
-            regime=outcomes.regime,
+            regime=happened.regime,
             hold=hold,
         )
         for name, position in positions.items()

@@ -96,7 +96,8 @@ def leaderboard_table(
     if more := len(group) - len(best):
         below.append(f"And {more:,} more: --top {len(group)}, or in the report, or with --output.")
     traded = bool(group["sharpe"].notna().any())
-    below += ["Out of sample, after costs.", *_about_luck(selections, traded=traded)]
+    below.append(f"Out of sample{', after costs' if traded else ''}.")
+    below += _about_luck(selections, traded=traded)
     if common:
         below.append(f"In every job: {', '.join(f'{k} {v}' for k, v in common.items())}.")
     if left_out := [_title(name) for name in candidates if name not in shown]:

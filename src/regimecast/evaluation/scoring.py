@@ -77,12 +77,19 @@ def reported_steps(horizon: int) -> tuple[int, ...]:
 
 
 def episodes(forecast: Forecast, rows: Bool[np.ndarray, " N"]) -> int:
-    """Separate spells that marked samples form: most runs without a break, over the assets."""
+    """Separate spells that marked samples form: most runs without a break, over the assets.
+
+    An origin that several folds forecast is one, marked where any of its samples is.
+    """
     order = np.lexsort((forecast.origin, forecast.asset))
-    marked = np.append(False, rows[order])
-    same_asset = np.append(False, np.diff(forecast.asset[order]) == 0)
-    starts = marked[1:] & ~(marked[:-1] & same_asset[: len(order)])
-    counts = np.bincount(forecast.asset[order][starts])
+    asset, origin = forecast.asset[order], forecast.origin[order]
+    first = np.flatnonzero(np.append(True, (np.diff(asset) != 0) | (origin[1:] != origin[:-1])))
+    first = first[: len(order)]
+    asset = asset[first]
+    marked = np.logical_or.reduceat(rows[order], first) if len(order) else rows
+    same_asset = np.append(False, np.diff(asset) == 0)[: len(asset)]
+    starts = marked & ~(np.append(False, marked[:-1]) & same_asset)
+    counts = np.bincount(asset[starts])
     return int(counts.max()) if len(counts) else 0
 
 

@@ -80,6 +80,7 @@ def tally(ledger: Ledger, data: str) -> Selection:
     trials: dict[str, Track | None] = {
         name: None for name, prices in running(ledger).items() if prices == data
     }
+    trials |= dict.fromkeys(_unreadable(reading.findings))
     trials |= {trial.trial: _track(trial) for trial in reading.trials}
     sharpes = {
         name: track.sharpe
@@ -124,6 +125,7 @@ def _selection(data: str, runs: Sequence[_Run]) -> Selection:
             "counted in addition."
         )
     trials = {
+        **dict.fromkeys(_unreadable(_merged(readings))),
         **{name: None for name, prices in begun.items() if prices == data},
         **{name: _track(trial) for name, trial in recorded.items()},
     }
@@ -181,6 +183,13 @@ def _stored(folder: Path) -> Track | None:
 
 def _merged(readings: Sequence[Reading]) -> list[Finding]:
     return list(dict.fromkeys(finding for reading in readings for finding in reading.findings))
+
+
+def _unreadable(findings: Sequence[Finding]) -> list[str]:
+    """Names of trials whose record cannot be read: on whatever prices, they count on these."""
+    return [
+        one.file.removesuffix(".parquet") for one in findings if one.problem.startswith("damaged")
+    ]
 
 
 def _said(findings: Sequence[Finding]) -> list[str]:

@@ -95,9 +95,9 @@ def money_charts(run: RunFiles) -> list[Chart]:
                 "paths",
                 f"{len(sharpes)} backtest paths",
                 "Each combination of the split leaves out other stretches of time; together they "
-                f"make {bars(len(sharpes))} histories, none of them chosen. Sharpe ratios from "
-                f"{fixed(sharpes[0])} to {fixed(sharpes[-1])}; all else on this page is of the "
-                "path with the median one.",
+                f"make {bars(len(sharpes))} histories. Sharpe ratios from {fixed(sharpes[0])} to "
+                f"{fixed(sharpes[-1])}; returns on this page are those of the path with the median "
+                "one, and forecasts those of all paths.",
                 study_figures.path_fan(run.paths),
                 log_axis="yaxis",
             )

@@ -23,6 +23,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from regimecast.core.files import write_text
+from regimecast.evaluation.selection import select
 from regimecast.report import charts, forecast_charts, study, tables, tiles, verdicts
 from regimecast.report.numbers import interval, metric_value
 from regimecast.report.palette import DARK
@@ -45,6 +46,7 @@ def write_run_report(folder: Path) -> Path:
     trading, folds = tables.trading_table(run), tables.folds_table(run)
     regime_head, regime_rows = tables.regime_table(run)
     gate, events = verdicts.gate(run), verdicts.events(run)
+    counted = "; ".join(chosen.sentence() for chosen in select({folder.name: folder}))
     filled = {
         "gate": gate.rules,
         "money": parts["money"] or trading,
@@ -60,7 +62,7 @@ def write_run_report(folder: Path) -> Path:
         run=run,
         facts=tables.facts(run),
         warnings=tables.warnings(run),
-        tiles=tiles.tiles(run),
+        tiles=tiles.tiles(run, counted),
         gate=gate,
         conformal=verdicts.conformal(run),
         events=events,

@@ -135,8 +135,9 @@ def _worth(selection: Selection, names: Mapping[str, str]) -> str:
         )
     luck, n = selection.runs[best], selection.trials
     counted = (
-        f"The best Sharpe ratio here, {fixed(luck.sharpe)} of {names[best]}, is the best of {n:,} "
-        f"trial{'' if n == 1 else 's'} on these prices, effectively {selection.effective:,}."
+        f"The best Sharpe ratio here is {fixed(luck.sharpe)}, of {names[best]}. "
+        f"{n:,} trial{' was' if n == 1 else 's were'} made on these prices, effectively "
+        f"{selection.effective:,}."
     )
     if not math.isfinite(luck.dsr):
         return f"{counted} How much of it is luck cannot be said: {luck.note or 'unknown'}."

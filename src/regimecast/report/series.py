@@ -20,6 +20,8 @@ __all__ = [
 
 MAX_POINTS = 6000
 """Points drawn per line; longer series are thinned so that a page stays small and quick."""
+_HOLE = 30
+"""Bar lengths without a bar that are a hole rather than a holiday."""
 
 
 def equity(returns: Float[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:
@@ -69,17 +71,20 @@ def regime_spans(
 ) -> list[tuple[str, np.datetime64, np.datetime64, int]]:
     """Unbroken stretches of one regime as (name, first bar, first bar after it, bars).
 
-    The last stretch ends at the last bar. Bars whose regime is not known are ``unknown``.
+    A stretch before a hole in time, as between folds, ends at its own last bar, and so does the
+    last one. Bars whose regime is not known are ``unknown``.
     """
     if not len(regime):
         return []
-    starts = np.concatenate(([0], np.flatnonzero(np.diff(regime)) + 1))
+    apart = np.diff(time)
+    hole = apart > _HOLE * np.median(apart) if len(apart) else np.zeros(0, dtype=bool)
+    starts = np.concatenate(([0], np.flatnonzero((np.diff(regime) != 0) | hole) + 1))
     ends = np.append(starts[1:], len(regime))
     return [
         (
             REGIMES[regime[start]] if 0 <= regime[start] < len(REGIMES) else "unknown",
             time[start],
-            time[min(end, len(time) - 1)],
+            time[end] if end < len(time) and not hole[end - 1] else time[end - 1],
             int(end - start),
         )
         for start, end in zip(starts, ends, strict=True)

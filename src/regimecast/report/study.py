@@ -181,8 +181,8 @@ def _paths(runs: Runs) -> list[Chart]:
             "path-sharpes",
             "Sharpe ratio over the backtest paths",
             "Each combination of the split leaves out other stretches of time; together they make "
-            "several histories. A row is a run, a dot one of its histories, the bar their median; "
-            f"a run that is good by luck has dots on both sides of 0.{some}",
+            "several histories. A row is a run, a dot one of its histories, the bar their median. "
+            f"Histories share data and models: they are no independent trials.{some}",
             study_figures.path_sharpes(
                 [names[label] for label in shown],
                 [runs[label].path_sharpes for label in shown],

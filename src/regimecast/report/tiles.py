@@ -39,13 +39,18 @@ class Tile:
     """What to compare it with, as (name, value)."""
 
 
-def tiles(run: RunFiles) -> list[Tile]:
-    """Key numbers, each beside buy and hold and the naive rule where they have one."""
+def tiles(run: RunFiles, counted: str) -> list[Tile]:
+    """Key numbers, each beside buy and hold and the naive rule where they have one.
+
+    Args:
+        run: what its folder holds.
+        counted: the trials that a Sharpe ratio has to be read with, in words.
+    """
     own = run.trading()
     found = []
     if plain(own.get("sharpe")) is not None:
         n = plain(own.get("n_bars")) or (len(run.returns) if run.returns is not None else None)
-        note = f"a year, after costs, over {bars(n)} bars"
+        note = f"a year, after costs, over {bars(n)} bars; {counted}"
         found.append(_trading_tile(run, "sharpe", note))
     found += [
         _trading_tile(run, metric, note)

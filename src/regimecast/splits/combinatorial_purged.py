@@ -12,9 +12,9 @@ from regimecast.splits.parts import Timeline, require_validation
 from regimecast.splits.purging import PurgeRule
 from regimecast.splits.spans import Span
 
-__all__ = ["CombinatorialPurged"]
+__all__ = ["MOST_FOLDS", "CombinatorialPurged"]
 
-_MOST = 1_000
+MOST_FOLDS = 1_000
 
 
 @SplitRegistry.register("combinatorial_purged")
@@ -59,10 +59,11 @@ class CombinatorialPurged(Splitter):
             raise ConfigError(f"split.groups={groups}; allowed: 2 or more")
         if not 1 <= test_groups < groups:
             raise ConfigError(f"split.test_groups={test_groups}; allowed: 1 to {groups - 1}")
-        if comb(groups, test_groups) > _MOST:
+        if comb(groups, test_groups) > MOST_FOLDS:
             raise ConfigError(
                 f"split.groups={groups} and split.test_groups={test_groups} make "
-                f"{comb(groups, test_groups):,} folds, each a model to train; at most {_MOST:,}"
+                f"{comb(groups, test_groups):,} folds, each a model to train; "
+                f"at most {MOST_FOLDS:,}"
             )
         self._groups = groups
         self._test_groups = test_groups

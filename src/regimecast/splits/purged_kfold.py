@@ -3,7 +3,7 @@
 from regimecast.core.errors import ConfigError
 from regimecast.core.types import Samples
 from regimecast.splits.base import Fold, SplitRegistry, Splitter
-from regimecast.splits.combinatorial_purged import CombinatorialPurged
+from regimecast.splits.combinatorial_purged import MOST_FOLDS, CombinatorialPurged
 
 __all__ = ["PurgedKFold"]
 
@@ -36,8 +36,8 @@ class PurgedKFold(Splitter):
         purge: int | str,
         embargo: int | float | str,
     ) -> None:
-        if folds < 2:
-            raise ConfigError(f"split.folds={folds}; allowed: 2 or more")
+        if not 2 <= folds <= MOST_FOLDS:
+            raise ConfigError(f"split.folds={folds}; allowed: 2 to {MOST_FOLDS:,}")
         self._one_of_all = CombinatorialPurged(
             groups=folds, test_groups=1, validation=validation, purge=purge, embargo=embargo
         )

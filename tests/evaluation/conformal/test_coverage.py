@@ -1,22 +1,15 @@
 """What a report says of intervals, against counting."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from regimecast.core.forecast import Outcomes
 from regimecast.core.types import Regime
 from regimecast.evaluation.conformal.base import Calibrated, ConformalRegistry
 from regimecast.evaluation.conformal.coverage import coverage_section, coverage_table
-from regimecast.evaluation.paths import Paths
 from tests.evaluation.conformal.records import make_record, method, noisy
-
-
-def one_path(outcomes: Outcomes) -> Paths:
-    return Paths((np.arange(len(outcomes)),), ())
 
 
 def test_coverage_and_width_of_every_part() -> None:
@@ -25,7 +18,7 @@ def test_coverage_and_width_of_every_part() -> None:
     object.__setattr__(now.outcomes, "regime", regime)
     rule = method("aci")
     found = rule.calibrated(past, now)
-    section = coverage_section(rule, [found], now.outcomes, one_path(now.outcomes))["conformal"]
+    section = coverage_section(rule, [found], now.outcomes)["conformal"]
     json.dumps(section, allow_nan=False)
     assert (section["method"], section["level"]) == ("aci", 0.9)
     for part, forecast in ((section, found.forecast), (section["uncalibrated"], found.before)):
@@ -63,7 +56,7 @@ def test_a_point_was_no_interval() -> None:
     )
     rule = method("split")
     folds, happened = [rule.calibrated(past, now)], now.outcomes
-    section = coverage_section(rule, folds, happened, one_path(happened))["conformal"]
+    section = coverage_section(rule, folds, happened)["conformal"]
     assert section["uncalibrated"] is None
     assert section["by_regime"][Regime.NORMAL.label]["n"] == 50
     console = Console(width=120, record=True)
@@ -75,18 +68,4 @@ def test_nothing_is_said_where_nothing_is_calibrated() -> None:
     now = noisy(7, 20)
     none = ConformalRegistry.create("none")
     folds = [Calibrated(now.forecast, now.forecast)]
-    assert coverage_section(none, folds, now.outcomes, one_path(now.outcomes)) == {}
-
-
-def test_of_several_paths_the_judged_one_counts() -> None:
-    past, now = noisy(0, 100), noisy(7, 120, start=1_000)
-    rule = method("aci")
-    found = rule.calibrated(past, now)
-    happened = Outcomes.concatenate([now.outcomes, now.outcomes])
-    shifted = replace(found.forecast, values=found.forecast.values + 9.0)
-    folds = [Calibrated(shifted, shifted), found]
-    paths = Paths((np.arange(120), np.arange(120, 240)), ())
-    assert paths.chosen == 0
-    (section,) = coverage_section(rule, folds, happened, paths).values()
-    assert section["n"] == now.outcomes.mask.sum()
-    assert section["coverage"] == section["uncalibrated"]["coverage"] < 0.1
+    assert coverage_section(none, folds, now.outcomes) == {}

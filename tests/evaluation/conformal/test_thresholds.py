@@ -50,8 +50,7 @@ def plain(first, then, outside, *, gammas, window, eta, share):
             waiting = waiting[len(came) :]
             bar += 1
             for e, gamma in enumerate(gammas):
-                alpha = alphas[e] + gamma * (outside - np.mean([noted[j][e][0] for j in came]))
-                alphas[e] = min(max(alpha, -gamma), 1 + gamma)
+                alphas[e] += gamma * (outside - np.mean([noted[j][e][0] for j in came]))
                 weights[e] *= np.exp(-eta * np.mean([noted[j][e][1] for j in came]))
             total = sum(weights)
             weights = [(1 - share) * w / total + share / len(gammas) for w in weights]

@@ -44,7 +44,7 @@ def judged(regime=None, **options):
 
 
 def test_they_stand_around_the_figures():
-    metrics = judged(episodes((0, 60), (300, 360)))
+    metrics = judged(episodes(*((at, at + 30) for at in range(0, 400, 80))))
     found = metrics["intervals"]
     assert list(found) == [
         "level", "method", "forecast", "trading", "difference", "reasons",
@@ -75,7 +75,8 @@ def test_they_stand_around_the_figures():
             episodes((100, 150), (153, 250)),
             "one episode; at least 5 are needed",
         ),  # three days between
-        (episodes((100, 110), (300, 310)), "times; at least 32"),
+        (episodes((100, 150), (300, 350)), "2 episodes; at least 5 are needed"),
+        (episodes(*((at, at + 5) for at in range(0, 250, 50))), "times; at least 32"),
         (episodes(), "no episode"),
     ],
 )

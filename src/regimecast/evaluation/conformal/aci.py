@@ -17,10 +17,11 @@ __all__ = ["AdaptiveInference"]
 class AdaptiveInference(Intervals):
     """Conformal intervals at a level α_t that follows ``α_t+1 = α_t + γ (α - missed_t)``.
 
-    The share of misses over T bars is within about 1 / (γ T) of α, whatever the market does, as
-    long as the widest score known so far covers what comes; no interval is infinite. Each outcome
-    moves α_t, and joins the window of scores, when it is known: step h of origin o at the close of
-    its own bar, h bars later. Gibbs & Candès (2021), arXiv:2106.00170, equation (2).
+    The share of misses over T bars is α + (α_1 - α_T) / (γ T). Published intervals become infinite
+    where α_t falls below 0, which keeps it there; ours end at the widest score known, so that
+    misses beyond it drive α_t further down, and are made up for by wide intervals later. Each
+    outcome moves α_t, and joins the window of scores, when it is known: step h of origin o at the
+    close of its own bar, h bars later. Gibbs & Candès (2021), arXiv:2106.00170, equation (2).
 
     Args:
         level: coverage of the interval that is reported; a point forecast gets its two levels.

@@ -12,7 +12,6 @@ from regimecast.core.types import REGIMES
 from regimecast.evaluation import forecast_metrics
 from regimecast.evaluation.conformal.base import Calibrated, Conformal
 from regimecast.evaluation.conformal.levels import central
-from regimecast.evaluation.paths import Paths
 from regimecast.evaluation.scoring import check_aligned, episodes, reported_steps
 
 __all__ = ["coverage_report", "coverage_section", "coverage_table"]
@@ -47,25 +46,22 @@ def coverage_report(
 
 
 def coverage_section(
-    conformal: Conformal, folds: Sequence[Calibrated], outcomes: Outcomes, paths: Paths
+    conformal: Conformal, folds: Sequence[Calibrated], outcomes: Outcomes
 ) -> dict[str, Any]:
     """`coverage_report` of all folds under the key ``conformal``, empty if nothing is calibrated.
-
-    Where folds make several paths, of the one that is judged: each sample counts once.
 
     Args:
         conformal: the run's method.
         folds: its forecasts.
         outcomes: what happened, fold after fold.
-        paths: that the folds make.
     """
     if conformal.level is None:
         return {}
-    (forecast, happened), (before, _) = (
-        paths.median(Forecast.concatenate([getattr(fold, name) for fold in folds]), outcomes)
+    forecast, before = (
+        Forecast.concatenate([getattr(fold, name) for fold in folds])
         for name in ("forecast", "before")
     )
-    report = coverage_report(conformal.name, conformal.level, forecast, before, happened)
+    report = coverage_report(conformal.name, conformal.level, forecast, before, outcomes)
     return {"conformal": report}
 
 

@@ -178,10 +178,7 @@ def _online(  # noqa: ANN202  # the compiler infers types
                 together, came = together + 1, came + 1
             total = 0.0
             for k in range(experts):
-                alpha = alphas[k] + gammas[k] * (outside - mean_missed[k] / together)
-                # An infinite interval would never be missed, so that the published level stays
-                # within a step of [0, 1]; the widest known one may be, again and again.
-                alphas[k] = min(max(alpha, -gammas[k]), 1.0 + gammas[k])
+                alphas[k] += gammas[k] * (outside - mean_missed[k] / together)
                 weights[k] *= np.exp(-eta * mean_loss[k] / together)
                 total += weights[k]
             for k in range(experts):
