@@ -120,7 +120,7 @@ def test_what_it_finds(study):
     crash = group.contest("crps", "crash")
     assert crash.times == 80
     assert crash.mcs["poor"] < 0.05
-    assert group.contest("crps", "recovery").not_testable == "no episode"
+    assert group.contest("crps", "recovery").not_testable == "no episode; at least 5 are needed"
     assert group.contest("log_loss") is None
 
 
@@ -305,7 +305,7 @@ def test_what_a_terminal_shows(study, width):
     text = " ".join(console.file.getvalue().split())
     assert "good" in text
     assert "left out: failed: failed: boom" in text
-    assert "Better than naive at 5%: good, same, poor" in text
+    assert "Better than the model naive at 5%: good, same, poor" in text
     assert "Better than buy-and-hold at 5%: good" in text
     assert "pairs differ at 5% after Holm's adjustment" in text
     assert ("Too wide" in text) == (width == 40)

@@ -23,7 +23,7 @@ def test_the_page_holds_everything(study: Path) -> None:
     assert wanted | {"section-significance", "parallel", "heat"} <= page.ids()
     for text in (
         "24 finished",
-        "is the best of 24 trials on these prices",
+        "24 trials were made on these prices",
         "were that its true one, it would look this good with probability",
         "Probability of backtest overfitting (PBO)",
         "Trials are counted on disk, 24 runs",
@@ -39,9 +39,9 @@ def test_every_number_of_the_selection_is_the_selections(study: Path) -> None:
     (selection,) = select(folders)
     page = Parsed(study / "report.html")
     best = max(selection.runs, key=lambda label: selection.runs[label].sharpe)
-    assert page.says(f"The best Sharpe ratio here, {selection.runs[best].sharpe:.2f} of")
+    assert page.says(f"The best Sharpe ratio here is {selection.runs[best].sharpe:.2f}, of")
     assert page.says(f"effectively {selection.effective}.")
-    assert page.says(f"luck is {100 * (1 - selection.runs[best].dsr):.1f}%")
+    assert page.says(f"this good with probability {100 * (1 - selection.runs[best].dsr):.1f}%")
     assert selection.pbo is not None
     assert page.says(f"Probability of backtest overfitting: {100 * selection.pbo.pbo:.1f}%")
     deflated = [selection.runs[label].dsr for label in page.rows()]
@@ -153,7 +153,7 @@ def test_a_study_in_which_everything_failed(tmp_path: Path) -> None:
 def test_a_study_of_one_run(make_run: MakeRun, tmp_path: Path) -> None:
     make_run(bars=60)
     page = Parsed(write_multirun_report(tmp_path / "demo"))
-    assert page.says("is the best of 1 trial on these prices")
+    assert page.says("1 trial was made on these prices")
     assert "equity" in page.ids()
     assert not {"filters", "pbo", "parallel", "section-significance"} & page.ids()
 

@@ -79,12 +79,11 @@ def test_a_gate_that_is_passed_or_absent(folder: Path) -> None:
 
 def test_intervals_stand_beside_their_numbers(folder: Path) -> None:
     run = RunFiles.read(folder)
-    sharpe, *_ = tiles.tiles(run)
+    sharpe, *_ = tiles.tiles(run, "7 trials")
     low, high = run.intervals["trading"]["sharpe"]
     expected = f"{low:.2f} to {high:.2f}".replace("-", "−")
     assert sharpe.beside[0] == ("95% interval", expected)
-    crash = next(tile for tile in tiles.tiles(run) if "crash" in tile.label.lower())
-    assert crash.beside[0][1] in {"not testable", *(crash.beside[0][1],)}
+    assert sharpe.note.endswith("; 7 trials")
     rows = dict(tables.trading_table(run))
     assert rows["Sharpe ratio"][0][1] == expected
     assert rows["Sharpe ratio"][1][1] == "lead −0.40 to 1.30"
@@ -97,7 +96,7 @@ def test_what_is_not_testable_is_said_in_words(folder: Path) -> None:
     found["forecast"]["test/regime=crash/mae"] = "not testable"
     found["forecast"]["test/mae"] = [None, 3.0]
     run = _changed(folder, intervals=found)
-    assert tiles.tiles(run)[0].beside[0] == ("95% interval", "not testable")
+    assert tiles.tiles(run, "7 trials")[0].beside[0] == ("95% interval", "not testable")
     assert run.interval("forecast", "test/mae") is None
     head, rows = tables.regime_table(run)
     place = head.index("MAE") - 1

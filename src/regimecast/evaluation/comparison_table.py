@@ -16,7 +16,9 @@ __all__ = ["comparison_table"]
 
 _MAIN = ("crps", "log_loss", "directional_accuracy")
 """The first of these that runs have is shown unless metrics are asked for, beside net returns."""
-_TITLES = {"buy_and_hold": "buy-and-hold", "naive": "the naive rule"}
+_TITLES = {"buy_and_hold": "buy-and-hold", "naive": "the model naive"}
+_RULES = {**_TITLES, "naive": "the naive rule"}
+"""Benchmarks of forecasts, and of returns."""
 _LOWEST = 0.001
 """What a thousand resamples can tell from 0."""
 
@@ -96,10 +98,11 @@ def _part(
 
 
 def _against_benchmarks(contest: Contest) -> Iterator[str]:
+    titles = _RULES if contest.metric == NET_RETURN else _TITLES
     for name, found in contest.spa.items():
         who = ", ".join(found.superior) or "none"
         yield (
-            f"Better than {_TITLES.get(name, name)} at {SIZES[1]:.0%}: {who} "
+            f"Better than {titles.get(name, name)} at {SIZES[1]:.0%}: {who} "
             f"(that none is: p {_p(found.p_value)})."
         )
 
