@@ -17,13 +17,8 @@ import pandas as pd
 from scipy import stats
 
 from regimecast.core.files import atomic_path
-from regimecast.evaluation import (
-    deflated_sharpe_ratio,
-    effective_number_of_trials,
-    expected_maximum_sharpe,
-    minimum_backtest_length,
-    probabilistic_sharpe_ratio,
-)
+from regimecast.evaluation import effective_number_of_trials, probabilistic_sharpe_ratio
+from regimecast.evaluation.likeness import luckiest_sharpe
 from regimecast.report.palette import GRID, INK, MUTED, STRATEGY
 from regimecast.tracking.ledger import Ledger
 
@@ -48,27 +43,21 @@ def load(folder: Path) -> tuple[pd.DataFrame, float]:
 
 def verdict(chosen: pd.Series, trials: pd.DataFrame, year: float) -> dict[str, float]:
     """What is said of a strategy that was chosen out of these."""
-    sharpes = trials.mean() / trials.std()
     sharpe = float(chosen.mean() / chosen.std())
     moments = {
         "n_observations": len(chosen),
         "skew": float(stats.skew(chosen)),
         "kurtosis": float(stats.kurtosis(chosen, fisher=False)),
     }
-    n = trials.shape[1]
-    luck = {"n_trials": n, "trial_sharpe_variance": float(sharpes.var())} if n > 1 else None
-    lucky = expected_maximum_sharpe(**luck) if luck else 0.0
-    psr = probabilistic_sharpe_ratio(sharpe, **moments)
+    lucky = luckiest_sharpe(trials.to_numpy())
     return {
-        "trials": n,
-        "effective": effective_number_of_trials(trials.to_numpy()) if luck else 1,
+        "trials": trials.shape[1],
+        "effective": effective_number_of_trials(trials.to_numpy()),
         "sharpe": sharpe * sqrt(year),
         "expected_maximum": lucky * sqrt(year),
-        "psr": psr,
-        "dsr": deflated_sharpe_ratio(sharpe, **moments, **luck) if luck else psr,
-        "minimum_years": minimum_backtest_length(n_trials=n, sharpe=sharpe) / year
-        if luck and sharpe > 0
-        else np.nan,
+        "psr": probabilistic_sharpe_ratio(sharpe, **moments),
+        "dsr": probabilistic_sharpe_ratio(sharpe, benchmark=lucky, **moments),
+        "minimum_years": len(chosen) / year * (lucky / sharpe) ** 2 if sharpe > 0 else np.inf,
     }
 
 

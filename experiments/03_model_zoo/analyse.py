@@ -85,20 +85,26 @@ def forecasts(runs: pd.DataFrame) -> None:
 
 
 def tests(folder: Path) -> None:
-    print("\n| metric | regime | times | not excluded | p, none beats naive | better at 5 % |")
+    print("\n| metric | regime | times | not excluded | better than naive at 5 % | than holding |")
     print("|---|---|---|---|---|---|")
     for (metric, regime), contest in contests(folder).items():
-        if contest["not_testable"]:
+        if not contest["mcs"]:
             why = contest["not_testable"]
             print(f"| {metric} | {regime or 'all'} | {contest['times']} | {why} | | |")
             continue
         inside = sum(told["in_0.10"] for told in contest["mcs"].values())
-        naive = contest["spa"].get("naive") or {}
+        beaten = [against(contest["spa"].get(name)) for name in ("naive", "buy_and_hold")]
         print(
             f"| {metric} | {regime or 'all'} | {contest['times']} "
-            f"| {inside} of {len(contest['mcs'])} | {number(naive.get('p_value'), '.3f')} "
-            f"| {len(naive.get('superior', []))} |"
+            f"| {inside} of {len(contest['mcs'])} | {' | '.join(beaten)} |"
         )
+
+
+def against(found: dict[str, Any] | None) -> str:
+    """How many runs are better than a benchmark, and the p-value of none being so."""
+    if found is None:
+        return ""
+    return f"{len(found['superior'])} (p {max(found['p_value'], 0.001):.3f})"
 
 
 def main() -> None:

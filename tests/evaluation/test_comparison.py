@@ -258,7 +258,7 @@ def test_constant_returns_and_equal_runs(tmp_path):
     crps = group.contest("crps")
     assert crps.mcs == {"a": 1.0, "b": 1.0}
     assert crps.dm == ()
-    assert crps.not_testable == "the same losses: a and b"
+    assert crps.not_testable == "pairs with the same losses: a and b"
     net = group.contest("net_return")
     assert net.not_testable == "all values are equal"
     assert net.mean == {"a": 0.0, "b": 0.0}

@@ -139,7 +139,7 @@ def hold_contest(
         )
         told["dm"], untested = _pairs(labels, losses, horizon)
         if untested:
-            problems.append(f"the same losses: {untested}")
+            problems.append(f"pairs with the same losses: {untested}")
     else:
         problems.append("one run: nothing to compare it with")
     told["spa"] = {}
