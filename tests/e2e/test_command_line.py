@@ -195,6 +195,12 @@ def test_a_sweep_that_is_refused_leaves_nothing_in_the_study(command: Callable[.
     assert not (folder / "runs" / "study").exists()
 
 
+def test_a_key_that_not_all_swept_options_have(command: Callable[..., Ended]):
+    ended = command("train", "-m", "model=lightgbm,dlinear", "model.rounds=2")
+    assert ended.code == 2
+    assert "'model.rounds' for an option of model=lightgbm,dlinear: not all" in ended.err
+
+
 def test_options_may_stand_anywhere(command: Callable[..., Ended], folder: Path):
     own = folder / "own" / "model"
     own.mkdir(parents=True)

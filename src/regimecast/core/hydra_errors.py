@@ -85,6 +85,13 @@ def _explain_key(message: str, arguments: Sequence[str], folders: Sequence[Path]
         return message
     key = rest.partition("'")[0]
     known = _known_keys(arguments, folders)
+    if key in known:  # the first option of a sweep has it
+        group = key.partition(".")[0]
+        swept = next((a for a in arguments if a.startswith(f"{group}=") and "," in a), group)
+        return (
+            f"unknown key {key!r} for an option of {swept}: not all of them have it. Sweep those "
+            "that do apart from the others"
+        )
     parent, dot, name = key.rpartition(".")
     allowed = [k.rpartition(".")[2] for k in known if k.rpartition(".")[0] == parent]
     if allowed:
