@@ -31,7 +31,7 @@ def clusters(
         raise SpecError(f"returns of shape {returns.shape}; allowed: 1 or more trials")
     if not -1 < correlation <= 1:
         raise SpecError(f"correlation={correlation}; allowed: above -1 and at most 1")
-    idle = _idle(returns)
+    _, idle = _moved(returns)
     label = np.zeros(returns.shape[1], dtype=np.int64)
     moving = np.flatnonzero(~idle)
     if len(moving) > 1:
@@ -56,11 +56,8 @@ def luckiest_sharpe(returns: Float[np.ndarray, "T N"], *, silent: int = 0) -> fl
         returns: of each trial, NaN at times that are not in its calendar.
         silent: trials whose returns are not known; they are taken to be unrelated to all.
     """
-    given = np.isfinite(returns)
-    moving = ~_idle(returns)
-    count = given.sum(axis=0)[moving]
-    with np.errstate(invalid="ignore"):
-        moved = np.where(given, returns - np.nanmean(returns, axis=0), 0.0)[:, moving]
+    moved, idle = _moved(returns)
+    moved, count = moved[:, ~idle], np.isfinite(returns).sum(axis=0)[~idle]
     if moved.shape[1] + silent < 2 or not len(count):
         return 0.0
     unit = moved / np.sqrt((moved**2).sum(axis=0) * (count - 1))
@@ -127,13 +124,11 @@ def correlations(returns: Float[np.ndarray, "T N"]) -> Float[np.ndarray, "N N"]:
     """
     given = np.isfinite(returns)
     # About each trial's own mean, so that little is lost in the differences below.
-    with np.errstate(invalid="ignore"):
-        moved = returns - np.nanmean(returns, axis=0)
+    moved, _ = _moved(returns)
     if given.all():
         length = np.sqrt((moved**2).sum(axis=0))
         unit = moved / np.where(length > 0, length, 1.0)
         return unit.T @ unit
-    moved[~given] = 0.0
     mask = given.astype(np.float64)
     count = mask.T @ mask
     total = moved.T @ mask
@@ -147,11 +142,15 @@ def correlations(returns: Float[np.ndarray, "T N"]) -> Float[np.ndarray, "N N"]:
     return np.where(known, covariance / np.where(known, scale, 1.0), 0.0)
 
 
-def _idle(returns: Float[np.ndarray, "T N"]) -> Bool[np.ndarray, " N"]:
-    """Trials whose returns do not vary beyond rounding."""
-    with np.errstate(invalid="ignore"):
-        moved = returns - np.nanmean(returns, axis=0)
-        length = np.sqrt(np.nansum(moved**2, axis=0))
-        return length <= np.finfo(np.float64).eps * np.nanmax(np.abs(returns), axis=0) * len(
-            returns
-        )
+def _moved(
+    returns: Float[np.ndarray, "T N"],
+) -> tuple[Float[np.ndarray, "T N"], Bool[np.ndarray, " N"]]:
+    """Returns about each trial's own mean, 0 where there are none, and which hardly vary at all."""
+    given = np.isfinite(returns)
+    known = returns if given.all() else np.where(given, returns, 0.0)
+    moved = known - known.sum(axis=0) / np.maximum(given.sum(axis=0), 1)
+    if known is not returns:
+        moved[~given] = 0.0
+    length = np.sqrt(np.einsum("tn,tn->n", moved, moved))
+    size = np.maximum(known.max(axis=0), -known.min(axis=0))
+    return moved, length <= np.finfo(np.float64).eps * size * len(returns)
