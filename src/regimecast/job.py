@@ -19,10 +19,9 @@ from regimecast.data.cleaning import clean
 from regimecast.data.datamodule import FinancialDataModule
 from regimecast.data.market import MarketData
 from regimecast.evaluation.conformal.base import Calibrated, Forecaster, Member
-from regimecast.evaluation.conformal.coverage import coverage_section
 from regimecast.evaluation.events import event_metrics
-from regimecast.evaluation.judge import Judgement, judge
-from regimecast.evaluation.paths import Paths, backtest_paths
+from regimecast.evaluation.folds import judge_folds
+from regimecast.evaluation.paths import Paths
 from regimecast.evaluation.predictions import write_predictions
 from regimecast.models.base import BaseTimeSeriesModel, FitReport
 from regimecast.report.html import write_run_report
@@ -209,21 +208,18 @@ class Job:
 
         return trained
 
-    def _paths(self, market: MarketData, forecast: Forecast, happened: Outcomes) -> Paths:
-        """Backtests of the paths that the folds make, in a file where there are several."""
-        strategy, cost = self.parts.trading, self.parts.cost
-        paths = backtest_paths(forecast, happened, market.bars, strategy=strategy, cost=cost)
+    def _write_paths(self, paths: Paths) -> None:
+        """Returns of the paths that the folds make, in a file where there are several."""
         if (returns := paths.returns()) is not None:
             with atomic_path(self.folder.path / "paths.parquet") as temporary:
                 returns.to_parquet(temporary, index=False)
         if len(paths) > 1:
             _log.info(
-                "%d paths, Sharpe ratios %s; path %d is the median and is judged",
+                "%d paths, Sharpe ratios %s; path %d is the median and is traded",
                 len(paths),
                 ", ".join("none" if ratio is None else f"{ratio:.2f}" for ratio in paths.sharpe),
                 paths.chosen,
             )
-        return paths
 
     def _judge(
         self,
@@ -240,17 +236,19 @@ class Job:
         # Before they are judged: hours of training are not lost to a judgement that fails.
         fold = np.repeat(np.arange(len(calibrated)), [len(part.forecast) for part in calibrated])
         write_predictions(path / "predictions.parquet", forecast, happened, fold)
-        paths = self._paths(market, forecast, happened)
-        judgement: Judgement = judge(
+        found = judge_folds(
+            calibrated,
             forecast,
             happened,
             market.bars,
+            conformal=parts.conformal,
             strategy=parts.trading,
             cost=parts.cost,
             gate=parts.gate,
-            traded=paths.median(forecast, happened),
             seed=parts.seed,
         )
+        judgement = found.judgement
+        self._write_paths(found.paths)
         if judgement.returns is None:
             _log.info("no backtest: target=%s does not say which way to trade", market.spec.target)
         else:
@@ -267,9 +265,8 @@ class Job:
             "data": parts.config["data"]["name"],
             "seed": parts.seed,
             "task": str(market.spec.task),
-            **judgement.metrics,
-            **coverage_section(parts.conformal, calibrated, happened),
-            **paths.metrics,
+            **found.metrics,
+            **found.paths.metrics,
             **_events(folds, [part.forecast for part in calibrated], outcomes, judgement.returns),
             "folds": reports,
             "seconds": time.perf_counter() - self.started,

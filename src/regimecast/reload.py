@@ -24,9 +24,7 @@ from regimecast.data.cleaning import clean
 from regimecast.data.datamodule import FinancialDataModule
 from regimecast.data.panel import Panel
 from regimecast.evaluation.conformal.base import Forecaster, Member
-from regimecast.evaluation.conformal.coverage import coverage_section
-from regimecast.evaluation.judge import judge
-from regimecast.evaluation.paths import backtest_paths
+from regimecast.evaluation.folds import judge_folds
 from regimecast.evaluation.predictions import read_predictions
 from regimecast.experiment import compose, deciding
 from regimecast.models.base import load_model
@@ -110,26 +108,22 @@ def evaluate_run(folder: Path, overrides: Sequence[str] = ()) -> Evaluation:
         outcomes.append(data.outcomes("test"))
     forecast = Forecast.concatenate([part.forecast for part in calibrated])
     happened = Outcomes.concatenate(outcomes)
-    paths = backtest_paths(forecast, happened, bars, strategy=parts.trading, cost=parts.cost)
-    judgement = judge(
+    found = judge_folds(
+        calibrated,
         forecast,
         happened,
         bars,
+        conformal=parts.conformal,
         strategy=parts.trading,
         cost=parts.cost,
         gate=parts.gate,
-        traded=paths.median(forecast, happened),
         seed=parts.seed,
     )
-    metrics = {
-        **judgement.metrics,
-        **coverage_section(parts.conformal, calibrated, happened),
-    }
-    trial = None
-    if judgement.returns is not None and _trades_otherwise(overrides):
-        trial = _record(folder, manifest, parts, overrides, bars, metrics, judgement.returns)
+    returns, trial = found.judgement.returns, None
+    if returns is not None and _trades_otherwise(overrides):
+        trial = _record(folder, manifest, parts, overrides, bars, found.metrics, returns)
     return Evaluation(
-        metrics,
+        found.metrics,
         forecast,
         happened,
         identical=np.array_equal(stored.values, forecast.values, equal_nan=True),

@@ -126,7 +126,7 @@ def small_disk(folder: Path) -> Iterator[Path]:
 def test_forecasts_are_kept_when_their_judgement_fails(
     command: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("regimecast.job.judge", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("regimecast.job.judge_folds", lambda *_, **__: 1 / 0)
     assert command("train", *TINY).code == 1
     assert len(pd.read_parquet(the_run() / "predictions.parquet")) > 0
 

@@ -7,10 +7,9 @@ import numpy as np
 
 from regimecast.core.errors import ConfigError, DataError
 from regimecast.core.types import Samples
-from regimecast.splits.base import Fold, SplitRegistry, Splitter
-from regimecast.splits.parts import Timeline, require_validation
-from regimecast.splits.purging import PurgeRule
-from regimecast.splits.spans import Span
+from regimecast.splits.around import Around
+from regimecast.splits.base import Fold, SplitRegistry
+from regimecast.splits.parts import Timeline
 
 __all__ = ["MOST_FOLDS", "CombinatorialPurged"]
 
@@ -18,7 +17,7 @@ MOST_FOLDS = 1_000
 
 
 @SplitRegistry.register("combinatorial_purged")
-class CombinatorialPurged(Splitter):
+class CombinatorialPurged(Around):
     """One fold for every choice of k of N groups: those test, the others train around them.
 
     The distinct origin times of all assets together are cut into N groups in a row, equal but for
@@ -44,8 +43,6 @@ class CombinatorialPurged(Splitter):
         ConfigError: a number is out of range, or there are more than 1,000 folds.
     """
 
-    chronological = False
-
     def __init__(
         self,
         *,
@@ -67,13 +64,7 @@ class CombinatorialPurged(Splitter):
             )
         self._groups = groups
         self._test_groups = test_groups
-        self._validation = Span.parse(validation, key="split.validation")
-        self._rule = PurgeRule.parse(purge, embargo)
-
-    def check(self, *, label_bars: int) -> None:
-        """Refuses a purge shorter than the label, and training without validation."""
-        self._rule.check(label_bars=label_bars)
-        require_validation(self._validation)
+        super().__init__(validation=validation, purge=purge, embargo=embargo)
 
     def split(self, samples: Samples) -> list[Fold]:
         """Folds in the order of the groups they test: (0, 1), (0, 2), ...

@@ -8,10 +8,10 @@ import numpy as np
 
 from regimecast.core.errors import ConfigError, DataError, did_you_mean
 from regimecast.core.types import Regime, Samples
-from regimecast.splits.base import Event, Fold, SplitRegistry, Splitter
-from regimecast.splits.parts import Timeline, require_validation
-from regimecast.splits.purging import PurgeRule
-from regimecast.splits.spans import Span, time_of
+from regimecast.splits.around import Around
+from regimecast.splits.base import Event, Fold, SplitRegistry
+from regimecast.splits.parts import Timeline
+from regimecast.splits.spans import time_of
 
 __all__ = ["LeaveOneEventOut"]
 
@@ -24,7 +24,7 @@ _KEYS = ("name", "start", "end", "regime", "weight")
 
 
 @SplitRegistry.register("leave_one_event_out")
-class LeaveOneEventOut(Splitter):
+class LeaveOneEventOut(Around):
     """One fold per event: its origins test, all else trains, other events of its kind included.
 
     A random share of a crash would be told by the rest of the same crash. An event without samples
@@ -43,8 +43,6 @@ class LeaveOneEventOut(Splitter):
         ConfigError: there is no event, one lacks a key, has an unknown one, ends before it starts,
             has no weight above 0, or two of them share a name or a time.
     """
-
-    chronological = False
 
     def __init__(
         self,
@@ -69,13 +67,7 @@ class LeaveOneEventOut(Splitter):
                         f"split.events: {event.name!r} begins at {event.start}, before "
                         f"{other.name!r} ends at {other.end}"
                     )
-        self._validation = Span.parse(validation, key="split.validation")
-        self._rule = PurgeRule.parse(purge, embargo)
-
-    def check(self, *, label_bars: int) -> None:
-        """Refuses a purge shorter than the label, and training without validation."""
-        self._rule.check(label_bars=label_bars)
-        require_validation(self._validation)
+        super().__init__(validation=validation, purge=purge, embargo=embargo)
 
     def split(self, samples: Samples) -> list[Fold]:
         """Folds in the order of their events.
