@@ -19,7 +19,7 @@ from regimecast.data.panel import Panel
 from regimecast.data.scaling import FeatureScaler
 from regimecast.regimes.base import RegimeRegistry
 from regimecast.regimes.realised_volatility import RealisedVolatilityRegime
-from regimecast.splits import combinatorial_purged
+from regimecast.splits import around as training_around
 from regimecast.splits.purging import PurgeRule
 from tests.audit.conftest import Plant
 
@@ -100,7 +100,7 @@ def test_purging_of_one_side_only(around: dict[str, Any], monkeypatch: pytest.Mo
     bars = {**around, "split": {**around["split"], "purge": 3}}
     assert run(around, (SplitCheck(),)).clean
     assert run(bars, (SplitCheck(),)).clean
-    monkeypatch.setattr(combinatorial_purged, "PurgeRule", OneSided)
+    monkeypatch.setattr(training_around, "PurgeRule", OneSided)
     report = run(around, (SplitCheck(),))
     found = report.of("split/purged_kfold")
     assert {finding.output for finding in found} == {"interval", "train_interval"}
