@@ -7,6 +7,7 @@ from typing import Any
 
 from lightning.pytorch.loggers import Logger
 
+from regimecast.assembly_checks import check_changes, check_int, check_warm_start
 from regimecast.core.config import split_name
 from regimecast.core.errors import ConfigError, RegimecastError, SpecError
 from regimecast.core.parts import check_keys, component, settings
@@ -42,6 +43,7 @@ from regimecast.splits.base import Fold, SplitRegistry, Splitter
 from regimecast.splits.purging import PurgeRule
 from regimecast.tracking.base import Tracker, TrackerRegistry
 from regimecast.training.compiling import check_compile
+from regimecast.training.progress import FoldProgress
 from regimecast.training.seeding import seeded
 from regimecast.training.threads import check_threads
 from regimecast.training.trainer import ModelTrainer
@@ -50,10 +52,10 @@ from regimecast.weighting.base import Sampling, SamplingRegistry, Weighting, Wei
 __all__ = ["TOP_LEVEL", "Assembly"]
 
 TOP_LEVEL: tuple[str, ...] = (
-    "callbacks", "cleaning", "compile", "conformal", "cost", "data", "feature_cache", "features",
-    "gate", "ledger", "loss", "missing_features", "model", "optimizer", "regime", "runs",
-    "sampling", "scheduler", "seed", "split", "strategy", "study", "target", "threads", "tracker",
-    "trainer", "warm_start", "weighting", "window",
+    "callbacks", "changes", "cleaning", "compile", "conformal", "cost", "data", "feature_cache",
+    "features", "gate", "ledger", "loss", "missing_features", "model", "optimizer", "regime",
+    "runs", "sampling", "scheduler", "seed", "split", "strategy", "study", "target", "threads",
+    "tracker", "trainer", "warm_start", "weighting", "window",
 )  # fmt: skip
 """Every key that a config may have at the top; anything else is an error."""
 
@@ -117,16 +119,17 @@ class Assembly:
         weighting = fitting("weighting", config["weighting"], _FAMILIES)
         check_compile(config["compile"])
         check_threads(config["threads"])
-        _check_int("seed", config["seed"], minimum=0)
+        check_int("seed", config["seed"], minimum=0)
         window = config["window"]
-        _check_int("window.context_length", window["context_length"], minimum=1)
+        check_int("window.context_length", window["context_length"], minimum=1)
         check_loading(window["batch_size"], window["num_workers"], window["placement"])
         check_clip(float(window["clip"]))
         Store(window["placement"], window["mapped_folder"]).check(rows=0, columns=0)
         target: Target = component(TargetRegistry, "target", config)
         splitter: Splitter = component(SplitRegistry, "split", config)
         splitter.check(label_bars=target.label_bars)
-        _check_warm_start(config, splitter)
+        check_warm_start(config, splitter)
+        check_changes(config)
         cache = shared_cache(settings(FeatureCacheSettings, "feature_cache", config))
         assembly = cls(
             config=config,
@@ -160,11 +163,11 @@ class Assembly:
         LossRegistry.check(name, params, given=("spec",))
         if trains:
             trainer.rehearse()
-        assembly._rehearse_model()
+        assembly.rehearsed_model()
         return assembly
 
-    def _rehearse_model(self) -> None:
-        """Nothing, if target, loss, model and strategy fit each other whatever the data are.
+    def rehearsed_model(self) -> BaseTimeSeriesModel:
+        """The model for the plainest data: target, loss, model and strategy fit each other.
 
         Raises:
             ConfigError: they do not, and nothing need be trained to know.
@@ -194,6 +197,7 @@ class Assembly:
                 self.trading.check(
                     model.loss.kind, self.conformal.levels(model.loss.levels), spec.horizon
                 )
+            return model
         except SpecError as error:
             raise ConfigError(str(error)) from error
         except RegimecastError:
@@ -283,7 +287,14 @@ class Assembly:
         return labeller
 
     def trainer(
-        self, *, fold: int = 0, logger: Logger | None = None, folder: Path | None = None
+        self,
+        *,
+        fold: int = 0,
+        logger: Logger | None = None,
+        folder: Path | None = None,
+        progress: FoldProgress | None = None,
+        origin: Mapping[str, Any] | None = None,
+        resumes: bool = False,
     ) -> ModelTrainer:
         """How to train, with a seed of the fold's own."""
         config = self.config
@@ -296,27 +307,8 @@ class Assembly:
             seed=derive_seed(self.seed, fold) if fold else self.seed,
             logger=logger,
             folder=folder,
+            progress=progress,
+            origin=origin or {},
+            changes=config["changes"],
+            resumes=resumes,
         )
-
-
-def _check_warm_start(config: Mapping[str, Any], splitter: Splitter) -> None:
-    """Refuses to begin with what an earlier fold learnt where that cannot be, or would leak."""
-    if not fitting("warm_start", config["warm_start"], bool):
-        return
-    name, _ = split_name(config["model"], "model")
-    if not issubclass(ModelRegistry.get(name), NeuralModel):
-        raise ConfigError(
-            f"warm_start=true begins with the weights of the fold before, and model={name} is no "
-            "network that has any; allowed: warm_start=false"
-        )
-    if not splitter.chronological:
-        raise ConfigError(
-            f"warm_start=true with split={splitter.name} would begin with weights that were "
-            "trained on what a fold tests; allowed: a split in order of time, such as "
-            "split=walk_forward, or warm_start=false"
-        )
-
-
-def _check_int(key: str, value: Any, *, minimum: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
-        raise ConfigError(f"{key}={value!r} must be a whole number of at least {minimum}")

@@ -10,7 +10,9 @@ import typer
 from regimecast.commands.audit import audit
 from regimecast.commands.barriers import barriers
 from regimecast.commands.bench import bench
+from regimecast.commands.cluster import cluster
 from regimecast.commands.compare import compare
+from regimecast.commands.diff import diff
 from regimecast.commands.evaluate import evaluate
 from regimecast.commands.features import features
 from regimecast.commands.leaderboard import leaderboard
@@ -18,6 +20,8 @@ from regimecast.commands.ledger import ledger
 from regimecast.commands.models import models
 from regimecast.commands.pipeline import pipeline
 from regimecast.commands.report import report
+from regimecast.commands.rerun import rerun
+from regimecast.commands.resume import resume
 from regimecast.commands.train import train
 from regimecast.core.stopping import StopSignals
 from regimecast.core.terminal import complain
@@ -34,7 +38,8 @@ app = typer.Typer(
 )
 
 _KEPT = {
-    "train": "what was finished is in the run folder",
+    "train": "what was finished is kept, and a sweep goes on with the same command",
+    "resume": "what was finished is in the run folder, and the same command goes on after it",
     "pipeline": "finished stages are kept, and the same command goes on after them",
 }
 """What an interrupted command leaves behind."""
@@ -83,7 +88,10 @@ _HYDRAS = {"ignore_unknown_options": True}
 """-m and the like are Hydra's."""
 for _command, _example, _settings in (
     (train, "train -m model=nhits,tft,lightgbm weighting=uniform,regime", _HYDRAS),
+    (resume, "resume runs/demo/000_model=nhits", None),
     (evaluate, "evaluate runs/demo/000_model=nhits cost=retail", None),
+    (rerun, "rerun runs/demo/000_model=nhits --verify", None),
+    (diff, "diff runs/demo/000_model=nhits runs/demo/001_model=tft", None),
     (leaderboard, "leaderboard runs/demo --sort sharpe", None),
     (ledger, "ledger --status failed", None),
     (compare, "compare runs/demo --metric crps", None),
@@ -100,6 +108,7 @@ for _command, _example, _settings in (
         epilog=f"Example: regimecast {_example}",
         context_settings=_settings,
     )(_command)
+app.add_typer(cluster, name="cluster")
 
 
 if __name__ == "__main__":

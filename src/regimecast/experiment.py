@@ -17,25 +17,34 @@ from regimecast.core.config import study_folder
 from regimecast.core.errors import ConfigError
 from regimecast.core.files import check_writable_folder, out_of_space, write_text
 from regimecast.core.hashing import hash_json
+from regimecast.core.naming import safe
 from regimecast.core.values import fitting
 from regimecast.evaluation.run_parts import part_names
 from regimecast.job import Job, RunResult
 from regimecast.report.html import write_run_report
+from regimecast.same_job import check_same_job
 from regimecast.tracking.base import INTERRUPTED, Tracker
 from regimecast.tracking.folder import RunFolder
+from regimecast.tracking.identity import code_files, described
 from regimecast.tracking.ledger import Ledger
 from regimecast.tracking.manifest import code_version, environment
-from regimecast.tracking.open_trial import OpenTrial, record_ended
+from regimecast.tracking.open_trial import OpenTrial, new_trial, record_ended
+from regimecast.tracking.repeated_trial import Repeat, RepeatedTrial, is_repeated
+from regimecast.tracking.verification import causes
 from regimecast.training.threads import threads_set
+from regimecast.training.watch import Watch
 
-__all__ = ["RunResult", "compose", "deciding", "execute", "run"]
+__all__ = ["RunResult", "compose", "execute", "run"]
 
 _log = logging.getLogger(__name__)
 
-_NOT_IN_NAME = ("runs=", "ledger=", "study=", "tracker=", "tracker.", "hydra/", "hydra.")
-"""Overrides that say where a run is kept, not what it is."""
-_WHERE_KEPT = frozenset({"runs", "ledger", "study", "tracker"})
-"""Keys of the config that say so."""
+code_files()  # what runs is what is imported now, whatever is edited in the hours of a sweep
+
+_NOT_IN_NAME = (
+    "runs=", "ledger=", "study=", "tracker=", "tracker.", "hydra/", "hydra.", "sweep=", "sweep.",
+)  # fmt: skip
+"""Overrides that say where a run is kept, or how it is swept, not what it is."""
+_LONGEST_NAME = 80
 
 
 def compose(*overrides: str) -> dict[str, Any]:
@@ -59,6 +68,10 @@ def execute(
     overrides: Sequence[str] = (),
     number: int | None = None,
     distinct: Sequence[str] | None = None,
+    watch: Watch | None = None,
+    resume: Path | None = None,
+    identity: str | None = None,
+    repeat: Repeat | None = None,
 ) -> RunResult:
     """One run of a resolved config, which the ledger counts as a trial however it ends.
 
@@ -68,8 +81,15 @@ def execute(
         number: number of the job in a sweep.
         distinct: those overrides that tell the jobs of a sweep apart, which name the job; all of
             them where left out.
+        watch: is told of every step, and may end the run early.
+        resume: run folder of an interrupted run of the same config, which goes on there.
+        identity: of the job, where it is known before the bars are read; see `job_identity`.
+        repeat: which run this one repeats, if any.
 
     Raises:
+        BusyError: another process works on the run that is to go on.
+        ConfigError: that run was begun with another config, or by other code.
+        Pruned: the watch has ended it.
         RegimecastError: config or data are not usable; nothing was trained.
         DiskFullError: there was no room for the run's files.
     """
@@ -78,23 +98,48 @@ def execute(
     parts = Assembly.from_config(config) if number is None else None
     ledger = _ledger(config)
     record_ended(ledger)
-    study = study_folder(config)
-    run_folder = RunFolder(study, job_name(overrides if distinct is None else distinct, number))
-    trial = OpenTrial(
+    threads = blas = config.get("threads")
+    if resume is not None:
+        check_same_job(resume, config)
+        run_folder = RunFolder.reopen(resume)
+        # Other numbers of threads add up in another order.
+        begun_with = run_folder.manifest.get("environment", {}).get("threads", {})
+        threads, blas = threads or begun_with.get("torch"), begun_with.get("blas")
+    else:
+        name = job_name(overrides if distinct is None else distinct, number)
+        entries: dict[str, Any] = {"identity": identity, "trial": {"id": new_trial()}}
+        if repeat is not None:
+            name, entries = repeat.job, {**entries, **repeat.entries()}
+            blas = None  # who repeats it has set them
+        run_folder = RunFolder(study_folder(config), name, **entries)
+    counted = RepeatedTrial if is_repeated(run_folder.manifest) else OpenTrial
+    trial = counted(
         ledger,
         run=run_folder.path,
-        config=deciding(config),
+        config=described(config),
         study=str(config["study"]),
         split="".join(part_names("split", {}, config)),
+        manifest=run_folder.manifest,
     )
     try:
-        return _execute(config, overrides, parts, run_folder, trial)
+        return _execute(
+            config,
+            overrides,
+            parts,
+            run_folder,
+            trial,
+            watch,
+            resumed=resume is not None,
+            threads=(repeat and repeat.threads) or threads,
+            blas=blas,
+        )
     except BaseException as error:
         if not out_of_space(error):
             _report_of_failure(run_folder.path)
         raise
     finally:
         trial.close()
+        run_folder.close()
 
 
 def _execute(
@@ -103,24 +148,37 @@ def _execute(
     parts: Assembly | None,
     run_folder: RunFolder,
     trial: OpenTrial,
+    watch: Watch | None,
+    *,
+    resumed: bool,
+    threads: int | None,
+    blas: int | None,
 ) -> RunResult:
-    with run_folder as folder, threads_set(config.get("threads")):
-        job = folder.path.name
+    with run_folder as folder, threads_set(threads, blas=blas):
+        job, earlier = folder.path.name, dict(folder.manifest)
         write_text(folder.path / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(dict(config))))
         folder.update(
             job=job,
             study=str(config["study"]),
             trial=trial.begin(),
             overrides=list(overrides),
-            config_sha256=hash_json(deciding(config)),
+            config_sha256=hash_json(described(config)),
             seed=config["seed"],
             code=code_version(),
             environment=environment(),
         )
         parts = parts or Assembly.from_config(config)
-        parts.tracker.start(study=str(config["study"]), job=job, config=config, folder=folder.path)
+        # Lightning has set switches by now: a run must look the same whatever ran here before it.
+        folder.update(environment=environment())
+        if resumed and (changed := causes(earlier, folder.manifest)):
+            folder.update(resumed_with=changed)
+            _log.warning(
+                "what is left may not be to the bit what it would have been: %s", "; ".join(changed)
+            )
+        begin = parts.tracker.resume if resumed else parts.tracker.start
+        begin(study=str(config["study"]), job=job, config=config, folder=folder.path)
         try:
-            result = Job(parts, folder, job, overrides, trial).run()
+            result = Job(parts, folder, job, overrides, trial, watch=watch, resumed=resumed).run()
         except BaseException as error:
             _abandon(parts.tracker, error)
             raise
@@ -131,9 +189,8 @@ def _execute(
 def job_name(overrides: Sequence[str], number: int | None) -> str:
     """Folder name of a job: its number in a sweep and what was changed, safe on any file system."""
     changes = [o for o in overrides if not o.lstrip("+~").startswith(_NOT_IN_NAME)]
-    text = ",".join(changes) or "defaults"
-    safe = "".join(c if c.isalnum() or c in "=,.-+" else "_" for c in text)[:80].strip("._")
-    return safe if number is None else f"{number:03d}_{safe}"
+    name = safe(",".join(changes) or "defaults", _LONGEST_NAME)
+    return name if number is None else f"{number:03d}_{name}"
 
 
 def _report_of_failure(folder: Path) -> None:
@@ -165,8 +222,3 @@ def _ledger(config: Mapping[str, Any]) -> Ledger:
         raise ConfigError("ledger='' must name a folder: every run is counted as a trial")
     check_writable_folder(Path(folder), "ledger")
     return Ledger(Path(folder))
-
-
-def deciding(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What decides the result: where it is written and how it is tracked do not."""
-    return {key: value for key, value in config.items() if key not in _WHERE_KEPT}

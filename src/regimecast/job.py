@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +13,28 @@ import pandas as pd
 from regimecast.assembly import Assembly
 from regimecast.core.files import atomic_path, write_json
 from regimecast.core.forecast import Forecast, Outcomes
-from regimecast.core.hashing import hash_array, hash_file
-from regimecast.core.seeding import derive_seed
+from regimecast.core.hashing import hash_file
 from regimecast.data.cleaning import clean
 from regimecast.data.datamodule import FinancialDataModule
 from regimecast.data.market import MarketData
-from regimecast.evaluation.conformal.base import Calibrated, Forecaster, Member
+from regimecast.evaluation.conformal.base import Calibrated
 from regimecast.evaluation.events import event_metrics
 from regimecast.evaluation.folds import judge_folds
 from regimecast.evaluation.paths import Paths
 from regimecast.evaluation.predictions import write_predictions
-from regimecast.models.base import BaseTimeSeriesModel, FitReport
+from regimecast.evaluation.validation import validation_section
+from regimecast.fold_job import FoldJob, epochs_of_fold, read_validation
+from regimecast.models.base import BaseTimeSeriesModel
 from regimecast.report.html import write_run_report
+from regimecast.same_job import check_same_bars, origin_of
 from regimecast.splits.base import Fold
 from regimecast.splits.preflight import preflight, preflight_table
 from regimecast.tracking.folder import RunFolder
-from regimecast.tracking.lightning import TrackerLogger
+from regimecast.tracking.identity import job_identity
 from regimecast.tracking.open_trial import OpenTrial
-from regimecast.training.trainer import ModelTrainer
+from regimecast.tracking.stage_hashes import StageHashes
+from regimecast.training.progress import FILENAME, RunProgress
+from regimecast.training.watch import Watch
 
 __all__ = ["Job", "RunResult"]
 
@@ -59,10 +63,9 @@ class RunResult:
 
     @property
     def score(self) -> float | None:
-        """Mean validation objective of the folds' best checkpoints; lower is better."""
-        scores = [fold["fit"]["best_score"] for fold in self.metrics["folds"]]
-        known = [score for score in scores if score is not None]
-        return sum(known) / len(known) if known else None
+        """The validation objective, which a search goes by; lower is better. None without it."""
+        score = self.metrics.get("validation", {}).get("val/loss")
+        return None if score is None else float(score)
 
     @property
     def figures(self) -> dict[str, Any]:
@@ -81,6 +84,8 @@ class Job:
         name: the job's name.
         overrides: what the user changed.
         trial: where the job is counted.
+        watch: is told of every step.
+        resumed: whether an earlier attempt has left results in the folder.
     """
 
     def __init__(
@@ -90,12 +95,20 @@ class Job:
         name: str,
         overrides: Sequence[str],
         trial: OpenTrial,
+        *,
+        watch: Watch | None = None,
+        resumed: bool = False,
     ) -> None:
         self.parts = parts
         self.folder = folder
         self.name = name
         self.overrides = list(overrides)
         self.trial = trial
+        most = epochs_of_fold(parts.config)
+        self.progress = RunProgress(folder.path / FILENAME, watch, epochs=most)
+        self.resumed = resumed
+        self.origin: dict[str, Any] = {}
+        self.stages = StageHashes()
         self.started = time.perf_counter()
 
     def run(self) -> RunResult:
@@ -105,21 +118,32 @@ class Job:
         folds = self.parts.folds(samples)
         rows = preflight(folds, samples)
         self.folder.update(preflight=[_plain_row(row) for row in rows])
+        self.progress.check_possible([len(fold.validation) for fold in folds])
         _log.info("windows of each part, known before training:\n%s", preflight_table(rows))
         calibrated, outcomes, reports = [], [], []
         earlier: BaseTimeSeriesModel | None = None
+        logged: int | None = 0
         for data in self.parts.modules(market, folds):
-            model = self.parts.model(data, earlier)
-            said, report = self._fold(model, data)
-            earlier = model if self.parts.warm_start else None
-            calibrated.append(said)
+            fold = self._fold(data)
+            done = fold.run(earlier, logged=logged)
+            earlier, logged = done.model if self.parts.warm_start else None, done.logged
+            calibrated.append(done.calibrated)
+            self.stages.add_fold(data, fold.folder, done.calibrated.forecast)
+            self.folder.update(**self.stages.to_json())
             outcomes.append(data.outcomes("test"))
-            reports.append(_fold_row(data, report))
+            reports.append(done.row)
+        if self.resumed and logged is not None:
+            self.parts.tracker.rewind(logged)
         _log.info("features: %s", self.parts.feature_cache.statistics())
         return self._judge(market, folds, calibrated, outcomes, reports)
 
     def _market(self) -> MarketData:
         raw = self.parts.source.load()
+        self.origin = origin_of(self.parts.config, raw.content_hash)
+        check_same_bars(self.folder.manifest, self.origin)
+        self.folder.update(
+            identity=job_identity(self.parts.config, raw.content_hash), origin=self.origin
+        )
         bars, report = clean(raw, settings=self.parts.cleaning)
         for finding in report.findings:
             # What was changed is worth a warning each; what was only noticed is in the manifest.
@@ -150,63 +174,28 @@ class Job:
         self.folder.update(
             data={
                 "origin": raw.origin,
-                "hashes": market.hashes,
+                "files": {str(path): hash_file(path) for path in self.parts.source.files()},
+                "feature_set": market.pipeline.version,
                 "fingerprint": bars.price_hash,
                 "feature_cache": self.parts.feature_cache.statistics().to_json(),
                 "cleaning": report.to_json(),
                 "spec": spec.to_json(),
             }
         )
+        self.stages.add_market(raw, market)
+        self.folder.update(**self.stages.to_json())
         self.trial.judged_on(bars.price_hash, bars.bars_per_year)
         return market
 
-    def _fold(
-        self, model: BaseTimeSeriesModel, data: FinancialDataModule
-    ) -> tuple[Calibrated, FitReport]:
-        """The model trained on the fold, saved, and its forecast of the test part."""
-        logger = TrackerLogger(self.parts.tracker, fold=data.number)
-        folder = self.folder.path / "checkpoints" / f"fold={data.number}"
-        trainer = self.parts.trainer(fold=data.number, logger=logger, folder=folder)
-        report = trainer.train(model, data)
-        model.save(folder)
-        write_json(folder / "preprocessing.json", data.state())
-        _log.info(
-            "fold %d: trained in %.1f s, %d epochs, best validation %s",
-            data.number,
-            report.seconds,
-            report.epochs,
-            "none" if report.best_score is None else f"{report.best_score:.5f}",
+    def _fold(self, data: FinancialDataModule) -> FoldJob:
+        return FoldJob(
+            self.parts,
+            data,
+            self.folder.path / "checkpoints" / f"fold={data.number}",
+            progress=self.progress.fold(data.number),
+            origin=self.origin,
+            resumed=self.resumed,
         )
-        weights = data.weight_report
-        _log.info(
-            "fold %d: %d of %d samples unique, effective size %.0f; emphasis %s",
-            data.number,
-            weights.unique,
-            weights.samples,
-            weights.effective_size,
-            ", ".join(
-                f"{regime} {share.emphasis:.2f}"
-                for regime, share in weights.regimes.items()
-                if share.emphasis is not None
-            ),
-        )
-        members = self._members(trainer, folder)
-        calibrated = self.parts.conformal.calibrate(data, model.predict, members)
-        if calibrated.state:
-            write_json(folder / "conformal.json", calibrated.state)
-        return calibrated, report
-
-    def _members(self, trainer: ModelTrainer, folder: Path) -> Member:
-        """Trains and saves further models of a fold, where calibration needs an ensemble."""
-
-        def trained(number: int, data: FinancialDataModule) -> Forecaster:
-            into, seed = folder / f"member={number}", derive_seed(trainer.seed, 1 + number)
-            model = self.parts.model(data)
-            replace(trainer, seed=seed, logger=None, folder=into).train(model, data)
-            model.save(into)
-            return model.predict
-
-        return trained
 
     def _write_paths(self, paths: Paths) -> None:
         """Returns of the paths that the folds make, in a file where there are several."""
@@ -265,6 +254,10 @@ class Job:
             "data": parts.config["data"]["name"],
             "seed": parts.seed,
             "task": str(market.spec.task),
+            **validation_section(
+                [read_validation(path / "checkpoints" / f"fold={row['fold']}") for row in reports],
+                [row["fit"] for row in reports],
+            ),
             **found.metrics,
             **found.paths.metrics,
             **_events(folds, [part.forecast for part in calibrated], outcomes, judgement.returns),
@@ -273,15 +266,8 @@ class Job:
         }
         write_json(path / "metrics.json", metrics)
         self.folder.update(compiled=[row["fit"]["compiled"] for row in reports])
-        checkpoints = sorted((path / "checkpoints").rglob("*"))
-        self.folder.update(
-            hashes={
-                "predictions": hash_array(forecast.values),
-                "checkpoints": {
-                    str(p.relative_to(path)): hash_file(p) for p in checkpoints if p.is_file()
-                },
-            }
-        )
+        self.stages.add_judgement(forecast, happened, judgement.returns, metrics)
+        self.folder.update(**self.stages.to_json())
         self.folder.update(status="finished")  # the report shows it
         parts.tracker.log_metrics(_numbers({**judgement.metrics, "intervals": {}}))
         report = write_run_report(path)
@@ -300,21 +286,6 @@ def _events(
     if len(events) < len(folds):
         return {}
     return {"events": event_metrics(events, forecasts, outcomes, returns)}
-
-
-def _fold_row(data: FinancialDataModule, report: FitReport) -> dict[str, Any]:
-    fold: Fold = data.fold
-    return {
-        "fold": data.number,
-        "train": len(data.split("train")),
-        "validation": len(fold.validation),
-        **({} if fold.calibration is None else {"calibration": len(fold.calibration)}),
-        "test": len(fold.test),
-        "purged": fold.purged,
-        "purged_validation": fold.purged_validation,
-        "weights": data.weight_report.to_json(),
-        "fit": asdict(report),
-    }
 
 
 def _plain_row(row: Any) -> dict[str, Any]:

@@ -116,7 +116,7 @@ def show_study(folder: Path) -> None:
         board = Leaderboard.read(folder)
     except DataError:
         return  # no job came as far as a run folder; the errors are shown by the caller
-    _show(board)
+    _show(board.folded())
     configs = (read_config(run) for run in run_folders(folder))
     track_table("leaderboard", board.frame, folder=folder, configs=configs)
     report = write_multirun_report(folder)
@@ -124,7 +124,13 @@ def show_study(folder: Path) -> None:
 
 
 def show_leaderboard(
-    folder: Path, *, sort: str | None, top: int, ledger: Path | None, output: Path | None
+    folder: Path,
+    *,
+    sort: str | None,
+    top: int,
+    unfold: bool,
+    ledger: Path | None,
+    output: Path | None,
 ) -> None:
     """Leaderboard of the runs below a folder, also written to a file where wanted.
 
@@ -137,6 +143,8 @@ def show_leaderboard(
     if ledger is not None and not ledger.is_dir():
         raise DataError(f"--ledger {ledger} is not a folder")
     board = Leaderboard.read(folder, ledger=ledger)
+    if not unfold:
+        board = board.folded()
     if sort is not None:
         board = board.sort(sort)
     _show(board, top=top)

@@ -60,7 +60,7 @@ SETTINGS = {
 """Groups that are profiles of one plain class."""
 
 THIRD_PARTY = {"optimizer", "scheduler", "trainer", "callbacks"}
-WHOLE = {"experiment", "debug"}
+WHOLE = {"experiment", "debug", "sweep"}
 """Groups whose options change several others."""
 
 GIVEN = {"spec", "loss"}

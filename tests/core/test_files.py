@@ -1,4 +1,5 @@
 import errno
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,8 @@ from regimecast.core.files import (
     check_writable,
     check_writable_folder,
     read_json,
+    read_json_entries,
+    remove_leftovers,
     write_json,
 )
 from regimecast.core.hashing import hash_array, hash_arrays, hash_file, hash_json
@@ -113,3 +116,31 @@ def test_without_links_a_name_is_given_once_all_the_same(
         temporary.write_text("second")
     assert path.read_text() == "first"
     assert [file.name for file in tmp_path.iterdir()] == ["record"]
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_some_entries_are_read_wherever_they_are(tmp_path: Path, indent: int | None):
+    path = tmp_path / "a.json"
+    content = {"status": "ok", "process": {"id": 3}, "text": "ü" * 9000, "last": [1, 2]}
+    path.write_text(json.dumps(content, indent=indent, ensure_ascii=False) + " " * 50)
+    assert read_json_entries(path, ("status", "process")) == {"status": "ok", "process": {"id": 3}}
+    assert read_json_entries(path, ("last", "status")) == {"last": [1, 2], "status": "ok"}
+    assert read_json_entries(path, ("status", "none")) == {"status": "ok"}
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"a": 1', "[1]", "3", '{"b" 1}'])
+def test_entries_of_what_is_no_mapping_are_an_error(tmp_path: Path, text: str):
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(ValueError):  # noqa: PT011  # json's own, or ours
+        read_json_entries(tmp_path / "a.json", ("b",))
+
+
+def test_only_what_was_being_written_is_removed(tmp_path: Path):
+    (tmp_path / "below").mkdir()
+    kept = [tmp_path / name for name in ("a.json", ".gitignore", ".a.json", "below/.b.Report.html")]
+    for file in kept:
+        file.write_text("x")
+    for name in (".a.json.abcd_123.json", "below/.b.zzzz0000", "below/.c.ckpt.________.ckpt"):
+        (tmp_path / name).write_text("half")
+    remove_leftovers(tmp_path)
+    assert sorted(p for p in tmp_path.rglob("*") if p.is_file()) == sorted(kept)

@@ -1,9 +1,12 @@
 import os
 import signal
 import threading
+import time
+from contextlib import suppress
 
 import pytest
 
+from regimecast.core.errors import TimeLimitError
 from regimecast.core.stopping import StopSignals, stop_if_asked
 
 
@@ -72,3 +75,25 @@ def test_an_interrupt_that_was_lost_counts_at_the_next_step():
         with pytest.raises(KeyboardInterrupt, match="SIGTERM"):
             stop_if_asked()
     stop_if_asked()
+
+
+def test_the_time_is_up():
+    before = signal.getsignal(signal.SIGALRM)
+    with StopSignals(seconds=0.05), pytest.raises(TimeLimitError, match=r"longer than the 0\.05"):
+        time.sleep(5)
+    assert signal.getsignal(signal.SIGALRM) is before
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
+def test_a_time_limit_that_was_swallowed_is_said_again():
+    with StopSignals(seconds=0.01):
+        with suppress(TimeLimitError):
+            time.sleep(5)
+        with pytest.raises(TimeLimitError):
+            stop_if_asked()
+
+
+def test_work_that_is_done_in_time_hears_nothing_of_it():
+    with StopSignals(seconds=0.05):
+        pass
+    time.sleep(0.1)

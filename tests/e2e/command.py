@@ -34,6 +34,9 @@ TINY = (
 ENDLESS = (*TINY, "trainer.max_epochs=1000000", "callbacks.early_stopping.patience=1000000")
 """A run that somebody has to stop."""
 
+_PATIENCE = 180
+"""Seconds that a command may take; on a busy machine its server alone takes half a minute."""
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -57,7 +60,7 @@ class Started:
         self.process.start()
 
     def wait_for(self, condition: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + _PATIENCE
         while not condition():
             assert self.process.is_alive(), f"ended before {what}:\n{self.err.read_text()}"
             assert time.monotonic() < deadline, f"no {what}:\n{self.err.read_text()}"
@@ -69,7 +72,7 @@ class Started:
         (os.killpg if group else os.kill)(self.process.pid, number)
 
     def end(self) -> Ended:
-        self.process.join(60)
+        self.process.join(_PATIENCE)
         if self.process.is_alive():
             self.process.kill()
             raise AssertionError(f"still runs:\n{self.err.read_text()}")

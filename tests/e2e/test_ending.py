@@ -108,7 +108,7 @@ def test_two_runs_at_once_get_folders_of_their_own(start: Callable[..., Started]
     assert [read_status(run) for run in runs] == ["finished", "finished"]
     manifests = [read_json(run / "manifest.json") for run in runs]
     assert manifests[0]["process"]["id"] != manifests[1]["process"]["id"]
-    assert manifests[0]["hashes"] == manifests[1]["hashes"]
+    assert manifests[0]["stages"] == manifests[1]["stages"]
 
 
 @pytest.fixture

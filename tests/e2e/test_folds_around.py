@@ -94,7 +94,7 @@ def test_events_are_reported_one_by_one(folder: Path, command: Callable[..., End
 
 
 def weights(result: RunResult) -> list[str]:
-    hashes = read_json(result.folder / "manifest.json")["hashes"]["checkpoints"]
+    hashes = read_json(result.folder / "manifest.json")["checkpoints"]
     return [value for name, value in sorted(hashes.items()) if name.endswith("safetensors")]
 
 

@@ -73,7 +73,7 @@ def test_a_killed_job_is_counted(command: Callable[..., Ended], start: Callable[
 
 
 def test_a_killed_job_of_a_sweep_is_counted_by_the_next(start: Callable[..., Started]):
-    started = start("train", "-m", *ENDLESS, "trainer.max_epochs=1000000,1")
+    started = start("train", "-m", *ENDLESS, "trainer.max_epochs=1000000,1", "sweep.retries=0")
     started.wait_for(trains(STUDY), "first epoch")
     (run,) = run_folders(STUDY)
     os.kill(read_json(run / "manifest.json")["process"]["id"], signal.SIGKILL)
@@ -212,7 +212,7 @@ def test_a_single_run_says_how_much_may_be_luck(command: Callable[..., Ended]):
 
 def test_trading_the_same_forecasts_in_another_way_is_a_trial(command: Callable[..., Ended]):
     command("train", *TINY)
-    (job,) = Path("runs/study").iterdir()
+    (job,) = run_folders(STUDY)
     assert "counted as a trial" not in command("evaluate", str(job)).out
     assert "counted as a trial" not in command("evaluate", str(job), "gate=s3_deployment").out
     ended = command("evaluate", str(job), "cost=retail")

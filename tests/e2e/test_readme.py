@@ -35,14 +35,17 @@ def commands() -> list[list[str]]:
 
 REGIMECAST = [words[1:] for words in commands() if words[0] == "regimecast"]
 TRAIN = [words[1:] for words in REGIMECAST if words[0] == "train"]
-OF_RUNS = {"leaderboard", "evaluate", "report", "compare", "ledger"}
+OF_RUNS = {"leaderboard", "evaluate", "report", "compare", "ledger", "rerun", "diff"}
+INTERRUPTED = {"resume"}  # needs a run that did not end: tests/e2e/test_resume.py
 SMALL = [word for word in TINY if not word.startswith(("data", "model", "target", "regime"))]
 
 
 def test_every_command_is_one_that_is_tested_here():
     for words in commands():
         assert words[0] in {"make", "regimecast"}, words
-    assert {words[0] for words in REGIMECAST} == {*OF_RUNS, "train", "audit", "barriers"}
+    assert {words[0] for words in REGIMECAST} == {
+        *OF_RUNS, *INTERRUPTED, "train", "audit", "barriers",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("target", [w[1] for w in commands() if w[0] == "make"])
@@ -96,7 +99,8 @@ def test_finished_runs_are_evaluated_ranked_and_shown(
     command: Callable[..., Ended], finished: RunResult
 ):
     job, study = str(finished.folder), str(finished.folder.parent)
-    replaced = {"runs": study, "runs/STUDY/JOB": job, "runs/STUDY": study}
+    replaced = {"runs": study, "runs/STUDY": study}
+    replaced |= dict.fromkeys(("runs/STUDY/JOB", "runs/STUDY/OTHER"), job)
     for words in REGIMECAST:
         if words[0] in OF_RUNS:
             named = [replaced.get(word, word) for word in words[1:]]

@@ -26,9 +26,9 @@ def test_a_finished_run_leaves_the_whole_record(finished: RunResult):
     assert read_status(folder) == "finished"
     manifest = read_json(folder / "manifest.json")
     for key in ("started", "ended", "seed", "config_sha256", "code", "environment", "data",
-                "preflight", "hashes"):  # fmt: skip
+                "preflight", "stages", "parts", "checkpoints", "identity"):  # fmt: skip
         assert key in manifest, key
-    assert manifest["data"]["hashes"]["bars"]
+    assert manifest["stages"]["bars"]
     assert manifest["environment"]["packages"]["torch"]
     assert [row["part"] for row in manifest["preflight"]] == ["train", "validation", "test"]
     config = yaml.safe_load((folder / "config.yaml").read_text())
@@ -39,10 +39,11 @@ def test_a_finished_run_leaves_the_whole_record(finished: RunResult):
     assert set(metrics["trading"]) == {"strategy", "buy_and_hold", "naive"}
     assert "trained in" in (folder / "train.log").read_text()
     assert (folder / "report.html").stat().st_size > 10_000
-    for name in manifest["hashes"]["checkpoints"]:
+    for name in manifest["checkpoints"]:
         assert (folder / name).is_file()
     assert sorted(path.name for path in (folder / "checkpoints" / "fold=0").iterdir()) == [
-        "model.json", "preprocessing.json", "weights.safetensors",
+        "model.json", "preprocessing.json", "training-done.json", "validation.json",
+        "weights.safetensors",
     ]  # fmt: skip
     assert {path.suffix for path in folder.rglob("*") if path.is_file()} == {
         ".json", ".yaml", ".parquet", ".html", ".log", ".csv", ".safetensors",
@@ -57,6 +58,9 @@ def test_python_gives_what_the_folder_holds(finished: RunResult):
     pd.testing.assert_frame_equal(written, finished.returns)
     assert finished.report.is_file()
     assert finished.score == finished.metrics["folds"][0]["fit"]["best_score"]
+    # It is what a search goes by, also where the best epoch is another measure's.
+    assert replace(finished, metrics={"validation": {"val/loss": 0.5}}).score == 0.5
+    assert replace(finished, metrics={}).score is None
     figures = finished.figures
     assert "equity" in figures
     assert all(isinstance(figure, go.Figure) and figure.data for figure in figures.values())
@@ -80,7 +84,7 @@ def test_the_command_and_python_do_the_same(finished: RunResult, command: Callab
     stored, _ = read_predictions(folder / "predictions.parquet")
     np.testing.assert_array_equal(stored.values, finished.forecast.values)
     one, other = (read_json(f / "manifest.json") for f in (folder, finished.folder))
-    assert one["hashes"] == other["hashes"]
+    assert one["stages"] == other["stages"]
     assert one["config_sha256"] == other["config_sha256"]
 
 
@@ -177,11 +181,11 @@ def test_evaluate_refuses_a_checkpoint_of_another_spec(command: Callable[..., En
     assert command("train", *TINY, "study=one").code == 0
     assert command("train", *TINY, "study=other", "window.context_length=9").code == 0
     (one,), (other,) = run_folders(Path("runs/one")), run_folders(Path("runs/other"))
-    for name in ("model.json", "weights.safetensors", "preprocessing.json"):
+    for name in ("model.json", "weights.safetensors", "preprocessing.json", "validation.json"):
         for path in (other / "checkpoints").rglob(name):
             (one / path.relative_to(other)).write_bytes(path.read_bytes())
-    hashes = read_json(other / "manifest.json")["hashes"]
-    write_json(one / "manifest.json", {**read_json(one / "manifest.json"), "hashes": hashes})
+    written = {"checkpoints": read_json(other / "manifest.json")["checkpoints"]}
+    write_json(one / "manifest.json", {**read_json(one / "manifest.json"), **written})
     ended = command("evaluate", str(one))
     assert ended.code == 2
     assert "context_length" in ended.err

@@ -84,10 +84,12 @@ def listener() -> Iterator[tuple[str, list[str]]]:
     thread.join()
 
 
-def offline(*prefix: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    words = [*prefix, sys.executable, "-m", "regimecast", "train", *TINY, "tracker=wandb"]
+def offline(
+    *prefix: str, words: tuple[str, ...] = (), **environment: str
+) -> subprocess.CompletedProcess[str]:
+    command = [*prefix, sys.executable, "-m", "regimecast", "train", *TINY, "tracker=wandb", *words]
     return subprocess.run(
-        words, capture_output=True, text=True, env={**os.environ, **environment}, check=False
+        command, capture_output=True, text=True, env={**os.environ, **environment}, check=False
     )
 
 
@@ -111,10 +113,29 @@ def test_a_run_asks_nobody_on_the_network(folder: Path, listener: tuple[str, lis
     assert of_kind(run_folders(STUDY)[0], "exit")[0].exit_code == 0
 
 
-def test_a_run_works_where_there_is_no_network(folder: Path):
+@pytest.fixture
+def alone() -> tuple[str, ...]:
+    """Beginning of a command that has no network."""
     unshare = shutil.which("unshare")
     if unshare is None or subprocess.run([unshare, "-n", "true"], capture_output=True).returncode:
         pytest.skip("a network of one's own (unshare -n) is not permitted here")
-    done = offline(unshare, "-n")
+    return unshare, "-n"
+
+
+def test_jobs_beside_each_other_are_two_runs_where_there_is_no_network(
+    folder: Path, alone: tuple[str, ...]
+):
+    done = offline(*alone, words=("-m", "target.horizon=2,400", "sweep.jobs=2"))
+    assert done.returncode == 1, done.stderr
+    good, bad = run_folders(STUDY)
+    runs = [of_kind(run, "run")[0] for run in (good, bad)]
+    assert runs[0].run_id != runs[1].run_id
+    configs = [{u.key: json.loads(u.value_json) for u in run.config.update} for run in runs]
+    assert [config["target"]["horizon"] for config in configs] == [2, 400]
+    assert [of_kind(run, "exit")[0].exit_code for run in (good, bad)] == [0, 1]
+
+
+def test_a_run_works_where_there_is_no_network(folder: Path, alone: tuple[str, ...]):
+    done = offline(*alone)
     assert done.returncode == 0, done.stderr
     assert of_kind(run_folders(STUDY)[0], "exit")[0].exit_code == 0

@@ -1,5 +1,6 @@
 """The three boosters: rounds, early stopping, objectives and their own file formats."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,14 @@ from tabular_zoo import (
     make_data,
 )
 
-from regimecast.core.errors import ConfigError, DataError, SpecError
+from regimecast.core.errors import ConfigError, DataError, Pruned, SpecError
 from regimecast.core.types import Task
 from regimecast.models.base import load_model
+from regimecast.models.rounds import Rounds
 from regimecast.models.tabular import rows_of_step
+from regimecast.training.progress import RunProgress
+from regimecast.training.trainer import ModelTrainer
+from regimecast.training.watch import Progress
 
 FORECAST, CLASSES = Task.FORECAST, Task.CLASSIFICATION
 FORMATS = {"catboost": "cbm", "lightgbm": "txt", "xgboost": "ubj"}
@@ -81,7 +86,9 @@ def test_a_shared_data_set_gives_the_trees_of_one_per_step(name):
     x = data.tables["test"].labelled(model.lags).x
     for step, shared in enumerate(model._parts):
         rows, judged = rows_of_step(train, step), rows_of_step(held_out, step)
-        alone = model._fit_step(rows, judged, 0, model._share(train, held_out))
+        alone = model._fit_step(
+            rows, judged, 0, model._share(train, held_out), Rounds(None, parts=1, rounds=1)
+        )
         np.testing.assert_array_equal(model._predict_step(alone, x), model._predict_step(shared, x))
 
 
@@ -214,3 +221,70 @@ def test_nothing_is_printed(name, capfd):
 def test_parameters_out_of_range(name, changes):
     with pytest.raises(ConfigError, match=next(iter(changes))):
         make(name, FORECAST, **changes)
+
+
+class Heard:
+    """Whoever watches; stops at a step."""
+
+    def __init__(self, until: int | None = None) -> None:
+        self.progress: list[Progress] = []
+        self._until = until
+
+    def report(self, progress: Progress) -> None:
+        self.progress.append(progress)
+        if progress.step == self._until:
+            raise Pruned
+
+
+def watched(watch):
+    return replace(ModelTrainer.default(), progress=RunProgress(watch=watch).fold(0))
+
+
+@pytest.mark.parametrize("name", [*BOOSTERS, "gradient_boosting", "mlp"])
+@pytest.mark.parametrize("task", [FORECAST, CLASSES])
+def test_rounds_are_reported_and_change_no_bit(name, task):
+    data = make_data(task)
+    alone, model, watch = make(name, task), make(name, task), Heard()
+    report = watched(watch).train(model, data)
+    assert alone.fit(data).best_score == report.best_score == watch.progress[-1].objective
+    np.testing.assert_array_equal(
+        model.predict(data, "test").values, alone.predict(data, "test").values
+    )
+    assert [p.step for p in watch.progress] == list(range(1, len(watch.progress) + 1))
+    parts = sum(map(len, model._parts))
+    assert len(watch.progress) == parts * max(1, 40 // parts)
+
+
+@pytest.mark.parametrize("name", [*BOOSTERS, "gradient_boosting", "mlp"])
+def test_boosting_ends_where_it_is_told_to(name):
+    task = CLASSES if name == "mlp" else FORECAST
+    watch = Heard(until=3)
+    with pytest.raises(Pruned):
+        watched(watch).train(make(name, task), make_data(task))
+    assert len(watch.progress) == 3
+
+
+def test_every_report_is_the_same_place_in_every_model():
+    """However early a part stopped, which is what a search compares."""
+    places = []
+    for patience in (1, 1000):
+        watch = Heard()
+        model = make("xgboost", FORECAST, patience=patience, learning_rate=0.5)
+        watched(watch).train(model, make_data(FORECAST))
+        places.append(len(watch.progress))
+        first = watch.progress[19]
+        assert first.objective == pytest.approx(min(model._parts[0]["trees"].curve.validation))
+    assert places == [40, 40]
+
+
+def test_boosting_without_validation_reports_nothing():
+    data = make_data(FORECAST)
+    empty = data.having(validation=data.tables["validation"].take(np.arange(0)))
+    progress = RunProgress().fold(0)
+    report = replace(ModelTrainer.default(), progress=progress).train(
+        make("lightgbm", FORECAST), empty
+    )
+    assert report.best_score is None
+    assert progress.best is None
+    with pytest.raises(ConfigError, match="no validation objective"):
+        watched(Heard()).train(make("lightgbm", FORECAST), empty)

@@ -77,7 +77,7 @@ def test_boosters_split_on_the_name_of_the_asset(name, tmp_path):
     train = Labelled(rows, *table.targets(), table.weight)
     assert model.coded
     assert list(rows.categories) == [rows.width - 1]
-    model._learn(train, train.take(np.arange(0)), 0)
+    model._learn(train, train.take(np.arange(0)), 0, None)
     booster = next(iter(model._parts[0].values())).model
     if name == "lightgbm":
         assert "num_cat=1" in booster.model_to_string()
@@ -97,7 +97,7 @@ def test_a_forecast_in_blocks_is_the_forecast_at_once(monkeypatch):
         model = make(name, FORECAST)
         rows = model.rows(table)
         train = Labelled(rows, *table.targets(), table.weight)
-        model._learn(train, train.take(np.arange(0)), 0)
+        model._learn(train, train.take(np.arange(0)), 0, None)
         once = model._decode(rows.whole())
         with monkeypatch.context() as patch:
             patch.setattr(lagged, "BLOCK", 16)

@@ -46,6 +46,18 @@ def trainer(epochs=2, lr=1e-2, **changes) -> ModelTrainer:
     )
 
 
+def test_seconds_are_those_of_earlier_attempts_too(monkeypatch):
+    fit_module = ModelTrainer.fit_module
+
+    def resumed(self, *arguments, **named):
+        report = fit_module(self, *arguments, **named)
+        return replace(report, seconds=report.seconds + 1e6)
+
+    monkeypatch.setattr(ModelTrainer, "fit_module", resumed)
+    made = make()
+    assert made.fit(SyntheticData(made.spec), trainer(epochs=1)).seconds > 1e6
+
+
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_fit_and_predict(model, loss):

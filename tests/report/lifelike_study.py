@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -198,6 +198,54 @@ def _trade(run: Path, skill: float, seed: int) -> None:
         name: trading_metrics(table[name], table) for name in ("strategy", "buy_and_hold", "naive")
     }
     (run / "metrics.json").write_text(json.dumps(metrics))
+
+
+def add_search(
+    folder: Path,
+    *,
+    steps: int = 20,
+    seed: int = 0,
+    objectives: Mapping[str, str] | None = None,
+) -> None:
+    """Makes the study a search over two settings, of which the learning rate decides.
+
+    Three of four runs were cut short, and are left without a judgement; none where `objectives` are
+    given, which are what ``sweep.json`` says. Each run then has a value for every one of them, the
+    better in the first the worse in the others.
+    """
+    rng = np.random.default_rng(seed)
+    runs = sorted(path.parent for path in folder.glob("*/manifest.json"))
+    for place, run in enumerate(runs):
+        rate, dropout = 10 ** rng.uniform(-4, -2), rng.uniform(0, 0.5)
+        taken = steps if objectives or place % 4 == 0 else (4, 8, 16)[place % 3]
+        step = np.arange(1, taken + 1)
+        current = 0.3 + 0.1 * (np.log10(rate) + 3) ** 2 + 0.3 * np.exp(-step / 4)
+        best = np.minimum.accumulate(current)
+        progress = {"step": step, "fold": 0, "epoch": step - 1, "objective": best}
+        pd.DataFrame(progress | {"current": current, "seconds": step * 0.1}).to_csv(
+            run / "progress.csv", index=False
+        )
+        metrics = json.loads((run / "metrics.json").read_text())
+        manifest = json.loads((run / "manifest.json").read_text())
+        metrics["overrides"] += [f"optimizer.lr={rate:.5f}", f"model.dropout={dropout:.3f}"]
+        if objectives:
+            skill = -((np.log10(rate) + 3) ** 2)
+            worth = [skill, *(rng.uniform(-0.5, 0) - skill for _ in list(objectives)[1:])]
+            metrics["validation"] = {
+                name: float(own if direction == "max" else -own)
+                for (name, direction), own in zip(objectives.items(), worth, strict=True)
+            }
+        manifest["started"] = f"2026-11-21T10:{place // 60:02d}:{place % 60:02d}"
+        if taken < steps:
+            manifest["status"] = metrics["status"] = "pruned"
+            for name in ("forecast", "trading", "intervals", "conformal", "events", "paths"):
+                metrics.pop(name, None)
+            for name in ("returns.parquet", "paths.parquet"):
+                (run / name).unlink(missing_ok=True)
+        (run / "metrics.json").write_text(json.dumps(metrics))
+        (run / "manifest.json").write_text(json.dumps(manifest))
+    if objectives:
+        (folder / "sweep.json").write_text(json.dumps({"objectives": dict(objectives)}))
 
 
 def write_comparison(folder: Path, metrics: Sequence[str] = ("crps", "net_return")) -> Path:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from regimecast.evaluation.selection import select
+from regimecast.evaluation.leaderboard import Leaderboard
 from regimecast.report.html import write_multirun_report, write_run_report
 from tests.report.lifelike import MakeRun, write_failed_run
 from tests.report.lifelike_study import write_study
@@ -35,8 +35,7 @@ def test_the_page_holds_everything(study: Path) -> None:
 
 
 def test_every_number_of_the_selection_is_the_selections(study: Path) -> None:
-    folders = {path.parent.name: path.parent for path in study.glob("*/manifest.json")}
-    (selection,) = select(folders)
+    (selection,) = Leaderboard.read(study).selections
     page = Parsed(study / "report.html")
     best = max(selection.runs, key=lambda label: selection.runs[label].sharpe)
     assert page.says(f"The best Sharpe ratio here is {selection.runs[best].sharpe:.2f}, of")
@@ -216,3 +215,26 @@ def test_a_study_over_sampling_and_seeds_tells_them_apart(
     page = Parsed(write_multirun_report(tmp_path / "demo"))
     assert page.says("sampling, in every run")
     assert not page.says("seed, in every run")
+
+
+def test_seeds_of_a_config_are_one_row_that_names_each(study: Path) -> None:
+    source = (study / "report.html").read_text()
+    assert "Over seeds" in source
+    rows = source.split('id="section-seeds"')[1].split("</section>")[0].split("<tr>")[2:]
+    assert len(rows) == 12
+    first = rows[0].split('data-value="')[1].split('"')[0]
+    assert "seed" not in first
+    labels = [path.name for path in study.iterdir() if f"_{first},seed=" in path.name]
+    assert len(labels) == 2
+    values = [
+        json.loads((study / label / "metrics.json").read_text())["trading"]["strategy"]["sharpe"]
+        for label in labels
+    ]
+    assert f"{np.mean(values):.2f}<small>" in rows[0]
+    assert f">{min(values):.2f}<" in rows[0].replace("−", "-")
+    assert all(f"seed={seed}/report.html" in rows[0].replace("%3D", "=") for seed in (0, 1))
+
+
+def test_a_study_of_one_seed_has_no_such_table(tmp_path: Path) -> None:
+    folder = write_study(tmp_path / "one", bars=60, seeds=(0,), full=False)
+    assert "Over seeds" not in write_multirun_report(folder).read_text()

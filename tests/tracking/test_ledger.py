@@ -178,3 +178,60 @@ def test_records_of_other_prices_are_not_read(tmp_path):
     assert Ledger(tmp_path / "none").table(columns=["job"]).columns.tolist() == ["job"]
     with pytest.raises(DataError, match="nothing"):
         ledger.table(columns=["nothing"])
+
+
+def test_a_trial_counts_once_by_its_last_attempt(tmp_path):
+    ledger = Ledger(tmp_path)
+    interrupted = {"status": "interrupted", "returns": np.empty(0)}
+    interrupted["time"] = np.empty(0, "datetime64[ns]")
+    ledger.append(trial("a", **interrupted))
+    ledger.append(trial("b"))
+    ledger.append(trial("a", attempt=2, **interrupted))
+    ledger.append(trial("a", attempt=10))
+    ledger.append(trial("a", attempt=3, **interrupted))
+    assert len(ledger) == 2
+    assert ledger.attempts("a") == [1, 2, 3, 10]
+    table = ledger.table()
+    assert sorted(table["trial"]) == ["a", "b"]
+    assert {*table["status"]} == {"finished"}
+    assert len(ledger.table("status = 'interrupted'")) == 0
+    reading = ledger.read("f" * 64)
+    assert [len(one.returns) for one in reading.trials] == [20, 20]
+    assert reading.findings == []
+    (found,) = [one for one in ledger.trials("f" * 64) if one.trial == "a"]
+    assert found.attempt == 10
+    assert np.array_equal(found.returns, trial("a").returns)
+
+
+def test_an_attempt_is_recorded_once(tmp_path):
+    ledger = Ledger(tmp_path)
+    ledger.append(trial("a"))
+    ledger.append(trial("a", attempt=2))
+    with pytest.raises(DataError, match=r"trial 'a\.2' is recorded already"):
+        ledger.append(trial("a", attempt=2))
+
+
+def test_attempts_that_are_missing_or_twice_are_found(tmp_path):
+    ledger = Ledger(tmp_path)
+    for attempt in (1, 2, 4):
+        ledger.append(trial("a", attempt=attempt))
+    ledger.append(trial("b", attempt=2))
+    missing = "missing: a later attempt is there"
+    assert ledger.verify() == [
+        Finding("a.3.parquet", missing), Finding("b.parquet", missing),
+    ]  # fmt: skip
+    # One that waits for its record is not missing.
+    (tmp_path / "running").mkdir()
+    (tmp_path / "running" / "b.json").write_text("{}")
+    (tmp_path / "a.3.parquet").write_bytes((tmp_path / "a.2.parquet").read_bytes())
+    assert ledger.verify() == [Finding("a.3.parquet", "a copy: it records trial 'a.2'")]
+    assert len(ledger) == 2
+
+
+def test_an_attempt_whose_file_is_damaged_gives_way_to_the_one_before(tmp_path):
+    ledger = Ledger(tmp_path)
+    ledger.append(trial("a"))
+    ledger.append(trial("a", attempt=2)).write_bytes(b"damaged")
+    reading = ledger.read("f" * 64)
+    assert [one.trial for one in reading.trials] == ["a"]
+    assert [one.file for one in reading.findings] == ["a.2.parquet"]

@@ -244,3 +244,83 @@ def test_a_job_of_another_machine_is_left_to_it(tmp_path, monkeypatch):
     assert (len(ledger), list(running(ledger).values())) == (0, [PRICES])
     record_ended(ledger)
     assert len(ledger) == 1
+
+
+def resumed(run: Path, ledger: Ledger) -> OpenTrial:
+    """The trial of a run folder's next attempt, begun."""
+    manifest = read_json(run / "manifest.json")
+    manifest = {**manifest, "status": "running", "attempts": [{}]}
+    trial = OpenTrial(
+        ledger, run=run, config={"seed": 0}, study="study", split="holdout", manifest=manifest
+    )
+    (run / "manifest.json").write_text(json.dumps({**manifest, "trial": trial.begin()}))
+    return trial
+
+
+def test_a_job_that_goes_on_is_the_same_trial(tmp_path):
+    first, run = begun(tmp_path)
+    first.judged_on(PRICES, 252.0)
+    finish(run, "interrupted")
+    first.close()
+    data = {"fingerprint": PRICES, "spec": {"bars_per_year": 252.0}}
+    manifest = read_json(run / "manifest.json")
+    (run / "manifest.json").write_text(json.dumps({**manifest, "data": data}))
+    ledger = first.ledger
+    second = resumed(run, ledger)
+    assert second.name == first.name
+    # It is known what it is judged on, also if it is killed before it has read it again.
+    assert running(ledger) == {first.name: PRICES}
+    assert read_json(run / "manifest.json")["trial"]["attempt"] == 2
+    finish(run)
+    second.close()
+    assert ledger.attempts(first.name) == [1, 2]
+    assert len(ledger) == 1
+    (record,) = ledger.trials(PRICES)
+    assert (record.trial, record.attempt, record.status) == (first.name, 2, "finished")
+    assert ledger.verify() == []
+    assert running(ledger) == {}
+
+
+def test_an_attempt_that_was_killed_is_recorded_before_the_next(tmp_path):
+    first, run = begun(tmp_path)
+    first._lock.release()  # as the system does when its process dies
+    second = resumed(run, first.ledger)
+    assert first.ledger.attempts(first.name) == [1]
+    finish(run)
+    second.close()
+    assert first.ledger.table()["status"].tolist() == ["finished"]
+    (two, one) = sorted(first.ledger.folder.glob("*.parquet"))
+    assert pd.read_parquet(one)["status"].tolist() == ["interrupted"]
+    assert pd.read_parquet(two)["status"].tolist() == ["finished"]
+
+
+def test_what_a_later_attempt_did_is_not_told_of_an_earlier_one(tmp_path):
+    first, run = begun(tmp_path)
+    second = resumed(run, first.ledger)  # its record waits: the first still holds its lock
+    assert {*running(first.ledger)} == {first.name}
+    finish(run)
+    second.close()
+    first.close()
+    (two, one) = sorted(first.ledger.folder.glob("*.parquet"))
+    assert pd.read_parquet(one)["status"].tolist() == ["interrupted"]
+    assert pd.read_parquet(two)["status"].tolist() == ["finished"]
+    assert first.ledger.verify() == []
+
+
+def test_an_attempt_of_a_machine_that_is_gone_is_recorded_by_the_next(tmp_path):
+    first, run = begun(tmp_path)
+    place = next((tmp_path / "ledger" / "running").glob("*.json"))
+    place.write_text(json.dumps({**read_json(place), "host": "gone"}))
+    first._lock.release()
+    record_ended(first.ledger)
+    assert len(first.ledger) == 0
+    second = resumed(run, first.ledger)
+    assert first.ledger.attempts(first.name) == [1]
+    second.close()
+
+
+def test_a_pruned_job_is_recorded_as_such(tmp_path):
+    trial, run = begun(tmp_path)
+    finish(run, "pruned")
+    trial.close()
+    assert trial.ledger.table()["status"].tolist() == ["pruned"]

@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,58 @@ def test_csv_can_be_read_while_it_is_written(run_folder: Path):
     tracker.log_metrics({"a": 1.0}, step=0)
     assert "a,1.0" in (run_folder / "metrics.csv").read_text()
     tracker.finish(1)
+
+
+def test_csv_goes_on_after_what_still_holds(run_folder: Path):
+    path = run_folder / "metrics.csv"
+    tracker = make("csv", run_folder)
+    tracker.start(study="s", job="j", config={}, folder=run_folder)
+    tracker.log_metrics({"a": 1.0, "b": math.nan, "c, d": 2.0}, step=0)
+    assert TrackerLogger(tracker, fold=0).place == tracker.place == 2
+    tracker.log_metrics({"a": 3.0}, step=1)
+    tracker.finish(INTERRUPTED)
+    with path.open("a") as file:  # its process is killed while it writes
+        file.write("1,c")
+    again = make("csv", run_folder)
+    again.resume(study="s", job="j", config={}, folder=run_folder)
+    assert again.place == 3
+    again.rewind(2)
+    again.rewind(2)
+    again.log_metrics({"a": 4.0}, step=1)
+    again.finish(0)
+    rows = list(csv.reader(path.read_text().splitlines()))[1:]
+    assert rows == [["0", "a", "1.0"], ["0", "c, d", "2.0"], ["1", "a", "4.0"]]
+
+
+def test_csv_that_a_power_cut_has_broken_goes_on_with_its_whole_rows(run_folder: Path):
+    path = run_folder / "metrics.csv"
+    path.write_bytes(b"step,key,value\n0,a,1.0\n0,b,2" + bytes(30) + b"\n1,a,3.0\n")
+    tracker = make("csv", run_folder)
+    tracker.resume(study="s", job="j", config={}, folder=run_folder)
+    assert tracker.place == 1
+    tracker.finish(0)
+    assert path.read_text().splitlines() == ["step,key,value", "0,a,1.0"]
+
+
+def test_csv_of_an_attempt_that_had_not_begun_is_new(run_folder: Path):
+    tracker = make("csv", run_folder)
+    tracker.resume(study="s", job="j", config={}, folder=run_folder)
+    assert tracker.place == 0
+    tracker.finish(0)
+
+
+def test_wandb_goes_on_as_the_same_run(run_folder: Path):
+    first, again = make("wandb", run_folder), make("wandb", run_folder)
+    track(first, run_folder, exit_code=INTERRUPTED)
+    time.sleep(1)  # the folder's name holds the second
+    again.resume(study="study", job="job", config=CONFIG, folder=run_folder)
+    assert again.place is None
+    again.rewind(0)
+    again.log_metrics({"a": 1.0}, step=0)
+    again.finish(0)
+    folders = sorted((run_folder / "wandb").glob("offline-run-*"))
+    assert len(folders) == 2
+    assert len({folder.name.rpartition("-")[2] for folder in folders}) == 1
 
 
 @pytest.mark.parametrize("exit_code", [0, 1, INTERRUPTED])
@@ -167,6 +220,30 @@ def test_mlflow_can_be_read_back(tmp_path: Path):
 
 
 PLACE = {"project": "p", "entity": None, "tags": []}
+
+
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
+def test_mlflow_goes_on_as_the_same_run(run_folder: Path):
+    from mlflow.tracking import MlflowClient
+
+    track(make("mlflow", run_folder), run_folder, exit_code=INTERRUPTED)
+    client = MlflowClient(tracking_uri=f"sqlite:///{run_folder}/store/mlflow.db")
+    experiment = client.get_experiment_by_name("e").experiment_id
+    again = make("mlflow", run_folder)
+    again.resume(study="study", job="job", config=CONFIG, folder=run_folder)
+    (run,) = client.search_runs([experiment])
+    assert run.info.status == "RUNNING"
+    again.log_metrics({"a": 1.0}, step=2)
+    again.finish(0)
+    (run,) = client.search_runs([experiment])
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["a"] == 1.0
+    client.delete_run(run.info.run_id)
+    (run_folder / "mlflow.json").write_text('{"run_id": "gone"}')
+    lost = make("mlflow", run_folder)
+    lost.resume(study="study", job="job", config=CONFIG, folder=run_folder)
+    lost.finish(0)
+    assert len(client.search_runs([experiment])) == 1
 
 
 def test_wandb_shows_tables(run_folder: Path):

@@ -6,12 +6,14 @@ import pytest
 import torch
 from lightning.pytorch.loggers import CSVLogger
 
-from regimecast.core.errors import ConfigError
+from regimecast.core.errors import ConfigError, Pruned
 from regimecast.losses.base import LossRegistry
 from regimecast.training.callbacks.non_finite import NonFiniteError
+from regimecast.training.progress import RunProgress
 from regimecast.training.seeding import seeded
 from regimecast.training.trainer import ModelTrainer
 from tests.contracts.builders import CASES, Edited, build_data
+from tests.training.test_progress import Heard
 from tests.training.test_trainer import Linear
 
 CASE = next(case for case in CASES if str(case) == "nlinear-forecast")
@@ -73,6 +75,21 @@ def test_an_error_in_a_process_is_raised_as_itself():
     with pytest.raises(NonFiniteError, match=r"train/loss is nan at epoch 0") as caught:
         trainer(**TWO).fit_module(module, data)
     assert "on_before_backward" in caught.value.__notes__[0]
+
+
+@pytest.mark.slow
+def test_processes_report_through_the_one_that_waits():
+    watch = Heard()
+    how = replace(trainer(**TWO), progress=RunProgress(watch=watch).fold(0))
+    report = how.train(CASE.make(), build_data(CASE.task))
+    assert [p.current for p in watch.progress] == [row["val/loss"] for row in report.history]
+    assert watch.progress[-1].objective == report.best_score
+
+    watch = Heard(until=1)
+    how = replace(trainer(**TWO), progress=RunProgress(watch=watch).fold(0))
+    with pytest.raises(Pruned):
+        how.train(CASE.make(), build_data(CASE.task))
+    assert len(watch.progress) == 1
 
 
 def _linear(spec):

@@ -171,6 +171,16 @@ def test_processes_that_train_together_go_on_together(tmp_path):
         assert torch.equal(again[name], value), name
 
 
+@pytest.mark.slow
+def test_processes_that_train_together_go_on_from_our_own_checkpoint(tmp_path):
+    weights, report = train(tmp_path, devices=2)
+    (kept,) = tmp_path.glob("training-*.ckpt")
+    again, resumed = train(tmp_path, devices=2, resume=kept, seed=5)
+    assert resumed.history == report.history
+    for name, value in weights.items():
+        assert torch.equal(again[name], value), name
+
+
 def test_a_file_that_cannot_be_resumed_from(tmp_path):
     with pytest.raises(ConfigError, match=r"resume=.*none\.ckpt cannot be read"):
         train(tmp_path, resume=tmp_path / "none.ckpt")

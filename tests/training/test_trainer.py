@@ -1,16 +1,18 @@
 """The trainer on made-up windows: what it keeps, what it refuses and what it leaves behind."""
 
 import logging
+import math
 import os
 import random
 import signal
 import warnings
 from dataclasses import replace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import torch
-from lightning.pytorch import Callback
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 from safetensors import safe_open
@@ -20,6 +22,7 @@ from torch import nn
 from regimecast.core.errors import ConfigError
 from regimecast.core.seeding import derive_seed
 from regimecast.losses.huber import Huber
+from regimecast.training.callbacks.best_weights import BestWeights
 from regimecast.training.callbacks.non_finite import NonFiniteError
 from regimecast.training.seeding import seeded
 from regimecast.training.trainer import ModelTrainer
@@ -328,7 +331,20 @@ def test_the_best_weights_so_far_are_on_disk(tmp_path, monkeypatch):
     add(monkeypatch, Sabotage())
     fit(replace(trainer, optimizer={**trainer.optimizer, "lr": 1e-4}))
     assert look.epochs == [0, 1, 1, 1, 1, 1]
-    assert [path.name for path in tmp_path.iterdir()] == ["weights.safetensors"]
+    left = [path.name for path in tmp_path.iterdir() if not path.name.startswith("training-")]
+    assert left == ["weights.safetensors"]
+
+
+def test_weights_of_an_epoch_with_nan_give_way_to_the_first_with_a_number():
+    callback = BestWeights(monitor="val/loss", mode="min", filename="weights.safetensors")
+    scores = [math.nan, math.nan, 2.0, math.nan, 1.0, 3.0]
+    kept = []
+    for epoch, score in enumerate(scores):
+        metrics = {"val/loss": torch.tensor(score)}
+        trainer = Mock(spec=Trainer, callback_metrics=metrics, current_epoch=epoch)
+        callback.on_train_epoch_end(trainer, LightningModule())
+        kept.append(callback.epoch)
+    assert kept == [0, 0, 2, 2, 4, 4]
 
 
 def test_epochs_without_validation_are_not_judged():

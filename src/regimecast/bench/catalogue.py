@@ -10,7 +10,7 @@ __all__ = ["BENCHES", "run_bench"]
 BENCHES = (
     "features", "labels", "cache", "incremental", "splits", "audit",
     "training", "windows", "memory", "inference", "boosters", "compile", "gpu", "selection",
-    "ledger",
+    "ledger", "sweep",
 )  # fmt: skip
 """Each is the module of that name beside this one, with a function
 ``run(*, repetitions: int, quick: bool) -> BenchReport``. ``quick`` takes small data, to see that

@@ -115,7 +115,7 @@ def _fill(folder: Path, trials: int, days: int) -> None:
             "job": f"{number:03d}",
             "trial": {"id": name, "ledger": "../../../ledger"},
             "data": {"fingerprint": _PRICES, "spec": {"bars_per_year": 252.0}},
-            "hashes": {"checkpoints": {f"file {n}": "0" * 64 for n in range(40)}},
+            "checkpoints": {f"file {n}": "0" * 64 for n in range(40)},
         }
         for study in ("many", *(("few",) if number < _STUDY else ())):
             run = folder / "runs" / study / f"{number:03d}"

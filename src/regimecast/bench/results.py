@@ -16,14 +16,15 @@ from regimecast.core.files import write_json, write_text
 
 __all__ = ["BenchReport", "Ratio", "Sample", "Unit", "limit"]
 
-Unit = Literal["s", "s/bar", "s/sample", "B"]
-"""Seconds, seconds per bar or sample, bytes."""
+Unit = Literal["s", "s/bar", "s/sample", "B", "steps", "loss"]
+"""Seconds, seconds per bar or sample, bytes, steps of training, a loss."""
 
 _PREFIXES = {
     **{
         unit: tuple((10.0**-e, f"{p}{unit}") for e, p in ((0, ""), (3, "m"), (6, "µ"), (9, "n")))
         for unit in ("s", "s/bar", "s/sample")
     },
+    "loss": ((1.0, ""),),
     "B": ((2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"), (1.0, "B")),
 }
 
@@ -51,9 +52,13 @@ class Sample:
         return Sample(self.name, tuple(value / number for value in self.values), unit)
 
     def __str__(self) -> str:
+        if self.unit == "steps":
+            return f"{self.median:,.0f} steps"
         scales = _PREFIXES[self.unit]
         size, unit = next((s for s in scales if self.median >= s[0]), scales[-1])
-        return f"{self.median / size:.3g} {unit}" if size < 1e9 else f"{self.median / size:.2f} GiB"
+        if unit == "GiB":
+            return f"{self.median / size:.2f} GiB"
+        return f"{self.median / size:.3g} {unit}".rstrip()
 
 
 def limit(value: float, unit: Unit = "s") -> Sample:

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
@@ -18,6 +19,7 @@ _HYDRA_OPTIONS = {
     **dict.fromkeys(("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp"), True),
 }
 """Options of ``train`` that are Hydra's, and whether a value follows."""
+_MULTIRUN = {"--multirun", "-m"}
 
 
 def train(
@@ -34,7 +36,10 @@ def train(
 
     KEY=VALUE sets a value: window.context_length=128
 
-    -m runs every combination of comma-separated values, each in a process of its own
+    -m runs every combination of comma-separated values, each in a process of its own; the same
+    command again runs what is missing
+
+    -m sweep=asha searches instead: random, tpe, asha, median, cmaes, nsga2, pbt
 
     --cfg job prints the config instead of running it
 
@@ -46,6 +51,7 @@ def train(
     from omegaconf import Container
 
     from regimecast.core.config import config_folder, plain
+    from regimecast.core.naming import sweep_named
 
     errors: list[Exception] = []
 
@@ -53,20 +59,30 @@ def train(
         from hydra.core.hydra_config import HydraConfig
 
         try:
+            own = list(HydraConfig.get().overrides.task)
+            _check_no_sweep(own)
             values = plain(config)
             from regimecast.experiment import execute
             from regimecast.summary import show_run
 
-            result = execute(values, overrides=list(HydraConfig.get().overrides.task))
+            result = execute(values, overrides=own)
             show_run(result.folder, result.metrics)
         except Exception as error:  # noqa: BLE001  # raised below; Hydra would print its own message
             errors.append(error)
 
-    sys.argv = [sys.argv[0], *_options_first(overrides or [])]
+    options, changes = _options_first(overrides or [])
+    sys.argv = [sys.argv[0], *options, *changes]
+    swept = not _MULTIRUN.isdisjoint(options)
+    if swept and not any(c.startswith("sweep=") and c != "sweep=grid" for c in changes):
+        # The jobs of a search are forked from servers of Ray's workers.
+        from regimecast.sweep.job_process import start_server
+
+        start_server()
     try:
-        hydra.main(config_path=str(config_folder()), config_name="train", version_base="1.3")(
-            task
-        )()
+        with sweep_named(changes) if swept else nullcontext():
+            hydra.main(config_path=str(config_folder()), config_name="train", version_base="1.3")(
+                task
+            )()
     except Exception:
         from hydra_plugins.regimecast.process_launcher import remove_unstarted
 
@@ -77,8 +93,8 @@ def train(
     _finish_sweep()
 
 
-def _options_first(arguments: Sequence[str]) -> list[str]:
-    """Hydra's options with their values, then the overrides: Hydra takes them in this order only.
+def _options_first(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Hydra's options with their values, and the overrides: Hydra takes them in this order only.
 
     Raises:
         ConfigError: there is no such option, or its value is missing.
@@ -104,7 +120,20 @@ def _options_first(arguments: Sequence[str]) -> list[str]:
             if not waiting:
                 raise ConfigError(f"option {name} needs a value")
             options.append(waiting.pop(0))
-    return [*options, *overrides]
+    return options, overrides
+
+
+def _check_no_sweep(overrides: Sequence[str]) -> None:
+    """Nothing, unless a run by itself is told how to be swept.
+
+    Raises:
+        ConfigError: it is.
+    """
+    from regimecast.core.errors import ConfigError
+
+    for override in overrides:
+        if override.startswith(("sweep=", "sweep.")):
+            raise ConfigError(f"{override} is for a sweep: regimecast train -m ...")
 
 
 def _finish_sweep() -> None:

@@ -13,8 +13,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from omegaconf import Container, OmegaConf
+from omegaconf import Container, DictConfig, OmegaConf
 
+import regimecast.core.naming  # noqa: F401  # what ${study_name:} stands for
 from regimecast.core.errors import ConfigError, did_you_mean
 from regimecast.core.values import fitting
 
@@ -39,6 +40,9 @@ ALLOWED_TARGETS: tuple[str, ...] = (
 )
 """Targets a config may name: exact, or public classes of a package, given with a dot at the end."""
 
+_SWEEP = "sweep"
+"""Key of the composed config that says how jobs are run."""
+
 
 def config_folder() -> Path:
     """Folder of the packaged config: ``conf/`` of the checkout, or of the installed wheel."""
@@ -48,12 +52,14 @@ def config_folder() -> Path:
 
 
 def plain(config: Container) -> dict[str, Any]:
-    """Plain values of a composed config, every reference resolved.
+    """Plain values of a composed config, every reference resolved, without how it is swept.
 
     Raises:
         ConfigError: a value that has to be given is missing.
         omegaconf.errors.OmegaConfBaseException: a reference leads nowhere.
     """
+    if isinstance(config, DictConfig):
+        config = OmegaConf.masked_copy(config, [str(key) for key in config if key != _SWEEP])
     if missing := sorted(OmegaConf.missing_keys(config)):
         raise ConfigError(
             f"{', '.join(missing)} has no default and must be given: {missing[0]}=VALUE"

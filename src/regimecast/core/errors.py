@@ -4,12 +4,15 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 __all__ = [
+    "BusyError",
     "ConfigError",
     "DataError",
     "DiskFullError",
     "LeakageError",
+    "Pruned",
     "RegimecastError",
     "SpecError",
+    "TimeLimitError",
     "did_you_mean",
 ]
 
@@ -34,8 +37,20 @@ class SpecError(RegimecastError, ValueError):
     """A model, a loss or a checkpoint does not fit the data it is given."""
 
 
+class BusyError(RegimecastError):
+    """Another process works on the same run; it can be looked at again when that has ended."""
+
+
+class TimeLimitError(RegimecastError):
+    """A job has taken longer than it may."""
+
+
 class DiskFullError(OSError):
     """There is no room for what a run has to write; the run is interrupted, not wrong."""
+
+
+class Pruned(Exception):  # noqa: N818  # an end, not an error
+    """A job is told to stop because others promise more; what it has is kept."""
 
 
 def did_you_mean(name: str, allowed: Iterable[str]) -> str:

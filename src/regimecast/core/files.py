@@ -3,8 +3,9 @@
 import errno
 import json
 import os
+import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,15 @@ __all__ = [
     "out_of_space",
     "overwrite_json",
     "read_json",
+    "read_json_entries",
+    "remove_leftovers",
     "write_json",
     "write_text",
 ]
 
+_TEMPORARY = re.compile(r"\.[^.].*\.[a-z0-9_]{8}(\.[A-Za-z0-9]+)?")
+_HEAD = 4096
+"""Bytes that hold the first entries of a json file."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 _FULL_TEXTS = (
@@ -68,6 +74,16 @@ def atomic_path(path: Path, *, synced: bool = True, replaces: bool = True) -> It
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes what processes that were killed were writing by `atomic_path` below a folder.
+
+    For a folder that nobody else writes to.
+    """
+    for path in folder.rglob(".*"):
+        if _TEMPORARY.fullmatch(path.name) and path.is_file():
+            path.unlink(missing_ok=True)
 
 
 def _link(source: Path, path: Path) -> None:
@@ -182,3 +198,35 @@ def out_of_space(error: BaseException | None) -> bool:
 def read_json(path: Path) -> Any:
     """Content of a json file."""
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def read_json_entries(path: Path, names: Sequence[str]) -> dict[str, Any]:
+    """Some entries of a json file that holds a mapping; quick where they are the first ones.
+
+    Raises:
+        ValueError: it is not json, or holds no mapping.
+    """
+    with path.open("rb") as file:
+        text = file.read(_HEAD).decode("utf-8", errors="ignore")
+    decoder, wanted = json.JSONDecoder(), set(names)
+    found: Any = {}
+    try:
+        place = _past(text, 0, "{")
+        while not wanted <= found.keys():
+            key, place = decoder.raw_decode(text, _past(text, place, ""))
+            value, place = decoder.raw_decode(text, _past(text, place, ":"))
+            found[key] = value
+            place = _past(text, place, ",")
+    except ValueError:  # they are further down, or not there
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError(f"{path} holds no mapping") from None
+    return {name: found[name] for name in names if name in found}
+
+
+def _past(text: str, place: int, sign: str) -> int:
+    """Place after blanks and a sign."""
+    rest = text[place:].lstrip()
+    if not rest.startswith(sign):
+        raise ValueError(f"no {sign!r}")
+    return len(text) - len(rest[len(sign) :].lstrip())

@@ -12,13 +12,18 @@ _WIDE = 1000
 """Columns of a table that goes to a file or a pipe, where nothing has to be cut off."""
 
 
-def configure_logging() -> None:
+def configure_logging(*, quiet: bool = False) -> None:
     """Log lines of the framework on stderr; called by whoever owns the process.
 
     Without a terminal each message is one plain line, whatever its length.
+
+    Args:
+        quiet: no lines, for a process whose sweep draws a table there.
     """
     handler: logging.Handler
-    if sys.stderr.isatty():
+    if quiet:
+        handler = logging.NullHandler()
+    elif sys.stderr.isatty():
         from rich.logging import RichHandler
 
         handler = RichHandler(

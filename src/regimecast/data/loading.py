@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 from regimecast.core.batch import Batch
 from regimecast.core.errors import ConfigError, SpecError, did_you_mean
 from regimecast.core.group import from_every_process, place_in_group
+from regimecast.core.random_state import random_state, set_random_state
 from regimecast.data.dataset import TimeSeriesDataset
 from regimecast.data.dealing import DealtBatches
 from regimecast.data.placement import Placement
@@ -48,8 +49,8 @@ class BatchLoader(DataLoader[Batch]):
     Every pass is the next epoch, unless `DealtBatches.set_epoch` says which one, as Lightning does.
     `state_dict` is what a checkpoint has to hold for the rest of the epoch, and all epochs after
     it, to be the same to the bit: the epoch, how many of its batches were taken, and the random
-    state of torch in every process of the group, which dropout draws from. All of them ask for it
-    together, as they do when Lightning writes a checkpoint.
+    state of every process of the group: torch's, which dropout draws from, Python's and numpy's.
+    All of them ask for it together, as they do when Lightning writes a checkpoint.
 
     Args:
         dataset: windows.
@@ -122,7 +123,7 @@ class BatchLoader(DataLoader[Batch]):
             "epoch": self._batches.epoch,
             "taken": self._taken if within else self._batches.start,
             "steps": len(self),
-            "random": from_every_process(_random_state()),
+            "random": from_every_process(random_state()),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -146,19 +147,7 @@ class BatchLoader(DataLoader[Batch]):
             )
         place, processes = place_in_group()
         if len(state["random"]) == processes:
-            random = state["random"][place]
-            torch.set_rng_state(random["cpu"])
-            if len(random["cuda"]) == torch.cuda.device_count():
-                torch.cuda.set_rng_state_all(random["cuda"])
-
-
-def _random_state() -> dict[str, Any]:
-    """State of what dropout draws from, on every device."""
-    begun = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]  # torch's
-    return {
-        "cpu": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if begun else [],
-    }
+            set_random_state(state["random"][place])
 
 
 def check_loading(batch_size: Any, num_workers: Any, placement: Any) -> None:

@@ -2,13 +2,11 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from regimecast.core.errors import DataError
-from regimecast.core.hashing import hash_arrays
 from regimecast.core.places import narrow
 from regimecast.core.types import DataSpec, Samples
 from regimecast.data.channels import (
@@ -206,15 +204,6 @@ class MarketData:
             any(name.startswith("asset=") for name in self.spec.static),
             self.store,
         )
-
-    @cached_property
-    def hashes(self) -> dict[str, Any]:
-        """Content hashes of bars and features and the feature set's version, for the manifest."""
-        return {
-            "bars": self.bars.content_hash,
-            "features": hash_arrays(self.past, self.known, self.static),
-            "feature_set": self.pipeline.version,
-        }
 
 
 def _check_columns(bars: Panel) -> None:

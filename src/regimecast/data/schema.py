@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 import pandera.pandas as pa
 
 from regimecast.core.errors import DataError, did_you_mean
+from regimecast.core.hashing import hash_arrays, hash_json
 from regimecast.data.panel import Column
 
 __all__ = ["PRICES", "VALUE", "RawBars", "as_numbers", "observed", "raw_schema", "validate"]
@@ -38,6 +40,15 @@ class RawBars:
     bar; no bars, and so not in `frame`."""
     unused: tuple[str, ...] = ()
     """Columns of the source that were left out, under their own names; for messages only."""
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 of the bars and of what their columns are, in the source's order."""
+        codes, assets = pd.factorize(self.frame["asset"])
+        layout = [[asdict(c) for c in self.columns], list(assets), self.frequency, self.calendar]
+        values = (self.frame[column.name].to_numpy(np.float64) for column in self.columns)
+        times = self.frame["time"].to_numpy("datetime64[ns]").view(np.int64)
+        return hash_json([layout, hash_arrays(codes.astype(np.int64), times, *values)])
 
 
 def observed(names: Iterable[str]) -> str:

@@ -18,6 +18,7 @@ from regimecast.evaluation.leaderboard_row import (
     read_object,
 )
 from regimecast.evaluation.leaderboard_table import leaderboard_table
+from regimecast.evaluation.seeds import fold_seeds, seed_group, seeds_together
 from regimecast.evaluation.selection import Selection, select
 from regimecast.tracking.folder import run_folders
 
@@ -41,12 +42,13 @@ class Leaderboard:
 
     `frame` has the columns study, job, task, target, data, model, loss, weighting, sampling, split,
     conformal, seed, fast_dev_run, status, gate, note, seconds, prices, trials, effective_trials,
-    pbo_note and those of `METRICS` and `BESIDE`; what a run does not have is missing. `target` and
-    `data` name the settings too in which runs differ: runs are ranked within the same task, target
-    and data. `fast_dev_run` says that a run trained for a batch only. A Sharpe ratio picked from n
-    trials is the best of n draws and has to be read so: `trials` are all those on the same
-    `prices`, a fingerprint, and `effective_trials` the different ones among them; see `Selection`.
-    Where a run has a Sharpe ratio and no DSR, or no PBO, `note` and `pbo_note` say why.
+    pbo_note, seed_group, seeds and those of `METRICS` and `BESIDE`; what a run does not have is
+    missing. `target` and `data` name the settings too in which runs differ: runs are ranked within
+    the same task, target and data. `fast_dev_run` says that a run trained for a batch only. A
+    Sharpe ratio picked from n trials is the best of n draws and has to be read so: `trials` are all
+    those on the same `prices`, a fingerprint, and `effective_trials` the different ones among them;
+    see `Selection`. Where a run has a Sharpe ratio and no DSR, or no PBO, `note` and `pbo_note` say
+    why. Runs with the same `seed_group` differ in their seed only: `folded` makes them one row.
     """
 
     frame: pd.DataFrame
@@ -72,10 +74,12 @@ class Leaderboard:
         configs = [read_config(run) for run in runs]
         labels = [run.relative_to(folder).as_posix() for run in runs]
         manifests = [read_object(run / "manifest.json")[0] for run in runs]
+        groups = [seed_group(c, m) for c, m in zip(configs, manifests, strict=True)]
         selections = select(
             dict(zip(labels, runs, strict=True)),
             ledger=ledger,
             manifests=dict(zip(labels, manifests, strict=True)),
+            together=seeds_together(labels, configs, groups),
         )
         places = {label: chosen for chosen in selections for label in chosen.members}
         rows = [
@@ -84,7 +88,7 @@ class Leaderboard:
         ]
         if not rows:
             raise DataError(f"{folder} holds no runs: no metrics.json or manifest.json below it")
-        frame = pd.DataFrame(rows)
+        frame = pd.DataFrame(rows).assign(seed_group=groups, seeds=1)
         found = kinds([row["task"] for row in rows], configs)
         frame["task"] = [kind.task or UNKNOWN for kind in found]
         frame["target"] = [kind.target or None for kind in found]
@@ -93,6 +97,11 @@ class Leaderboard:
         frame[numbers] = frame[numbers].astype(np.float64)
         frame[counts] = frame[counts].astype("Int64")
         return cls(frame, tuple(selections)).sort()
+
+    def folded(self) -> "Leaderboard":
+        """The same runs, those that differ in the seed only as one row; see `fold_seeds`."""
+        together = {k: luck for one in self.selections for k, luck in one.groups.items()}
+        return replace(self, frame=fold_seeds(self.frame, together)).sort()
 
     def sort(self, metric: str | None = None) -> "Leaderboard":
         """The same runs, the best first within each task, target and data, unfinished ones last.
@@ -130,7 +139,7 @@ class Leaderboard:
                     str(_kind(group)),
                     group,
                     self._chosen(group),
-                    jobs=len(self.frame),
+                    jobs=int(self.frame["seeds"].sum()),
                     width=width,
                     top=top,
                 )

@@ -14,11 +14,12 @@ from regimecast.evaluation.table_width import fitting, too_wide
 __all__ = ["leaderboard_table"]
 
 _BY_IMPORTANCE = (
-    "job", "crps", "log_loss", "sharpe", "dsr", "buy_and_hold_sharpe", "naive_sharpe", "status",
-    "study", "directional_accuracy", "accuracy", "max_drawdown", "note", "gate", "interval",
-    "coverage_90", "crash_mae", "crash_accuracy", "model", "split", "conformal", "weighting",
-    "loss", "sampling", "seed", "macro_f1", "turnover", "pbo", "ic", "mae", "break_even_bps",
-    "crash_n", "pinball", "brier", "rank_ic", "psr", "mse", "coverage_80",
+    "job", "seeds", "crps", "log_loss", "sharpe", "seed_interval", "seed_worst", "dsr",
+    "buy_and_hold_sharpe", "naive_sharpe", "status", "study", "directional_accuracy", "accuracy",
+    "max_drawdown", "note", "gate", "interval", "coverage_90", "crash_mae", "crash_accuracy",
+    "model", "split", "conformal", "weighting", "loss", "sampling", "seed", "macro_f1", "turnover",
+    "pbo", "ic", "mae", "break_even_bps", "crash_n", "pinball", "brier", "rank_ic", "psr", "mse",
+    "coverage_80",
 )  # fmt: skip
 """Every column, the most important first; a narrow terminal shows the first ones."""
 
@@ -28,10 +29,13 @@ _AT_THE_END = ("gate", "status", "note")
 _SAID_ONCE = ("model", "loss", "weighting", "split", "conformal", "gate", "status")
 """Columns that are said below the table where all jobs have the same in them."""
 
-_IF_VARYING = ("study", "sampling", "seed")
+_IF_VARYING = ("study", "sampling", "seed", "seeds")
 """Columns that are left out where no two jobs differ in them."""
 
-_WORDS = frozenset({"job", "note", *_SAID_ONCE, *_IF_VARYING})
+_LEADING = ("sharpe", "crps", "log_loss")
+"""Metrics of which one is shown with what the seed does to it: the first that there is."""
+
+_WORDS = frozenset({"job", "note", *_SAID_ONCE, *_IF_VARYING}) - {"seeds"}
 _TITLES = {
     "directional_accuracy": "direction",
     "max_drawdown": "max dd",
@@ -39,6 +43,8 @@ _TITLES = {
     "buy_and_hold_sharpe": "hold\nsharpe",
     "naive_sharpe": "naive rule\nsharpe",
     "interval": "sharpe\n95% interval",
+    "seed_interval": "mean's 95%\nover seeds",
+    "seed_worst": "worst\nseed",
     "coverage_90": "coverage\nof 90%",
     "coverage_80": "coverage\nof 80%",
 }
@@ -75,6 +81,7 @@ def leaderboard_table(
     marked = group["status"].where(~group["fast_dev_run"], group["status"] + " (fast dev run)")
     group = group.assign(status=marked)
     group.insert(list(group.columns).index("sharpe") + 1, "interval", _intervals(group))
+    group = _with_seeds(group)
     filled = [
         name for name in _BY_IMPORTANCE if group[name].nunique() > (1 if name in _IF_VARYING else 0)
     ]
@@ -98,6 +105,11 @@ def leaderboard_table(
     traded = bool(group["sharpe"].notna().any())
     below.append(f"Out of sample{', after costs' if traded else ''}.")
     below += _about_luck(selections, traded=traded)
+    if (group["seeds"] > 1).any():
+        below.append(
+            "A row of several seeds is their mean, with a 95% interval for it and the worst seed"
+            + ("; its dsr is of all of them held in equal parts." if traded else ".")
+        )
     if common:
         below.append(f"In every job: {', '.join(f'{k} {v}' for k, v in common.items())}.")
     if left_out := [_title(name) for name in candidates if name not in shown]:
@@ -119,9 +131,10 @@ def _about_luck(selections: Sequence[Selection], *, traded: bool) -> list[str]:
                 f"{chosen.expected_maximum:.2f} on average; dsr: probability that a run's is above."
             )
         if chosen.pbo is not None:
+            seeds = ", seeds taken together," if chosen.pbo_choices < len(chosen.pbo_runs) else ""
             line += (
-                f" PBO {chosen.pbo.pbo:.0%}: how often the best of {len(chosen.pbo_runs)} runs "
-                "here turns out below their median."
+                f" PBO {chosen.pbo.pbo:.0%}: how often the best of {chosen.pbo_choices} runs "
+                f"here{seeds} turns out below their median."
             )
         said += [line, *chosen.problems]
     return list(dict.fromkeys(said))
@@ -132,6 +145,28 @@ def _intervals(group: pd.DataFrame) -> pd.Series:
     ends = group[["sharpe_low", "sharpe_high"]].to_numpy()
     said = [None if pd.isna(low) else f"{low:.2f} to {high:.2f}" for low, high in ends]
     return pd.Series(said, index=group.index, dtype=object)
+
+
+def _with_seeds(group: pd.DataFrame) -> pd.DataFrame:
+    """The rows with two more columns: what the seed does to the metric that leads."""
+    name = next((name for name in _LEADING if group[name].notna().any()), _LEADING[0])
+    wanted = [f"{name}_seed_{end}" for end in ("low", "high", "worst")]
+    group = group.copy()
+    group.insert(list(group.columns).index("job") + 1, "seeds", group.pop("seeds"))
+    if not {*wanted} <= {*group.columns}:
+        return group.assign(seed_interval=None, seed_worst=None)
+    digits = ".2f" if name in _TWO_DIGITS else ".4g"
+    said: list[tuple[str | None, str | None]] = [
+        (None, None)
+        if pd.isna(low)
+        else (f"{low:{digits}} to {high:{digits}}", f"{worst:{digits}}")
+        for low, high, worst in group[wanted].to_numpy()
+    ]
+    at = list(group.columns).index("interval") + 1
+    for place, column in enumerate(("seed_interval", "seed_worst")):
+        values = pd.Series([pair[place] for pair in said], index=group.index, dtype=object)
+        group.insert(at + place, column, values)
+    return group
 
 
 def _counted(group: pd.DataFrame) -> pd.Series:
@@ -187,9 +222,10 @@ def _table(
 
 def _count(group: pd.DataFrame, jobs: int) -> str:
     """Such as ``2 of 9 jobs, 1 finished``."""
-    finished = int(group["status"].str.startswith("finished").sum())
-    part = "" if len(group) == jobs else f"{len(group)} of "
-    rest = "" if finished == len(group) else f", {finished} finished"
+    finished = int(group["seeds"][group["status"].str.startswith("finished")].sum())
+    count = int(group["seeds"].sum())
+    part = "" if count == jobs else f"{count} of "
+    rest = "" if finished == count else f", {finished} finished"
     return f"{part}{jobs} job{'' if jobs == 1 else 's'}{rest}"
 
 
@@ -207,4 +243,4 @@ def _text(name: str, value: Any) -> str:
         return f"{value:.1%}"
     if name in _TWO_DIGITS:
         return f"{value:.2f}"
-    return f"{value:.0f}" if name == "crash_n" else f"{value:.4g}"
+    return f"{value:.0f}" if name in {"crash_n", "seeds"} else f"{value:.4g}"

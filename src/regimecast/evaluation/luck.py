@@ -17,7 +17,7 @@ from regimecast.evaluation.deflation import (
 )
 from regimecast.evaluation.likeness import clusters, luckiest_sharpe
 from regimecast.evaluation.overfitting import Overfitting, probability_of_backtest_overfitting
-from regimecast.evaluation.track import Track, aligned, shared_calendar
+from regimecast.evaluation.track import Track, aligned, mean_track, shared_calendar
 
 __all__ = ["Luck", "Selection", "judged_selection"]
 
@@ -66,10 +66,14 @@ class Selection:
     """Labels of the runs at hand, with returns or without."""
     runs: Mapping[str, Luck] = field(default_factory=dict)
     """Those of the runs at hand that have returns, by label."""
+    groups: Mapping[str, Luck] = field(default_factory=dict)
+    """Groups of runs at hand, by name: what all of one, in equal parts, would have earned."""
     pbo: Overfitting | None = None
     """Of the runs at hand, over the times that they share; None where `problems` says why."""
     pbo_runs: tuple[str, ...] = ()
     """Labels of the runs in `pbo`, in the order of its trials."""
+    pbo_choices: int = 0
+    """Trials in `pbo`: runs, those that differ in the seed only as one."""
     pbo_observations: int = 0
     """Times that they share."""
     problems: tuple[str, ...] = ()
@@ -115,6 +119,7 @@ def judged_selection(
     bars_per_year: float,
     problems: Sequence[str] = (),
     names: Mapping[str, str] | None = None,
+    groups: Mapping[str, Sequence[str]] | None = None,
     pbo: bool = True,
 ) -> Selection:
     """What all trials on some prices say about the runs at hand.
@@ -127,6 +132,7 @@ def judged_selection(
         bars_per_year: of the prices' calendar.
         problems: what is known to be wrong already.
         names: what to call trials in sentences that are of no run at hand.
+        groups: labels of runs at hand that are judged together too, by a name of the group.
         pbo: whether the runs at hand are one choice, whose overfitting is asked for.
     """
     called = {**(names or {}), **{trial: label for label, trial in runs.items()}}
@@ -156,13 +162,26 @@ def judged_selection(
         for label, trial in runs.items()
         if trials[trial]
     }
+    joint = {
+        name: track
+        for name, labels in (groups or {}).items()
+        if all(runs[label] in tracks for label in labels)
+        and (track := mean_track([tracks[runs[label]] for label in labels])) is not None
+    }
     choice: Overfitting | None = None
     chosen: tuple[str, ...] = ()
     observations = 0
+    seeds: dict[str, Sequence[str]] = {}
     if pbo and tracks:
         # Of copies the last one: they are no choice.
         last = {trial: label for label, trial in runs.items() if trial in tracks}
         at_hand = {label: tracks[trial] for trial, label in last.items()}
+        # Of seeds nobody chooses: several are one strategy, with their mean returns.
+        for name, track in joint.items():
+            first, *others = labels = (groups or {})[name]
+            if all(label in at_hand for label in labels):
+                at_hand = {k: v for k, v in at_hand.items() if k not in others} | {first: track}
+                seeds[first] = labels
         choice, chosen, observations, why = _overfitting(at_hand)
         said += why
     return Selection(
@@ -175,8 +194,10 @@ def judged_selection(
         expected_maximum=year * lucky,
         members=tuple(runs),
         runs=luck,
+        groups={name: _luck(track, lucky, year) for name, track in joint.items()},
         pbo=choice,
-        pbo_runs=chosen,
+        pbo_runs=tuple(label for first in chosen for label in seeds.get(first, (first,))),
+        pbo_choices=len(chosen),
         pbo_observations=observations,
         problems=tuple(said),
     )

@@ -11,7 +11,16 @@ from regimecast.core.forecast import Forecast, Outcomes
 from regimecast.core.types import REGIMES, ForecastKind
 from regimecast.evaluation import class_metrics, forecast_metrics
 
-__all__ = ["Metrics", "check_aligned", "episodes", "evaluate", "known_cells", "reported_steps"]
+__all__ = [
+    "Metrics",
+    "check_aligned",
+    "episodes",
+    "evaluate",
+    "known_cells",
+    "metric_names",
+    "overall",
+    "reported_steps",
+]
 
 Metrics = dict[str, float | int | None]
 """Metric by key; None where it does not exist."""
@@ -67,6 +76,22 @@ def evaluate(
         metrics[f"{group}/n"] = cells.count(step=step)
         metrics |= {f"{group}/{key}": value for key, value in cells.scores(step=step).items()}
     return metrics
+
+
+def overall(forecast: Forecast, outcomes: Outcomes, *, direction: bool = True) -> Metrics:
+    """Metrics over all known cells by bare name, such as ``mae``; see `evaluate`."""
+    check_aligned(forecast, outcomes)
+    return _Cells(forecast, outcomes, direction=direction).scores()
+
+
+def metric_names(kind: ForecastKind, *, direction: bool) -> tuple[str, ...]:
+    """Bare names of the metrics that every forecast of a kind has, whatever its levels."""
+    sign = ("directional_accuracy", "ic", "rank_ic")
+    return {
+        ForecastKind.QUANTILES: ("mae", "mse", "rmse", "pinball", "crps") + sign * direction,
+        ForecastKind.PROBABILITIES: ("accuracy", "macro_f1", "log_loss", "brier"),
+        ForecastKind.POSITIONS: sign,
+    }[kind]
 
 
 def reported_steps(horizon: int) -> tuple[int, ...]:

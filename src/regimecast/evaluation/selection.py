@@ -24,6 +24,7 @@ from regimecast.evaluation.luck import Luck, Selection, judged_selection
 from regimecast.evaluation.track import Track
 from regimecast.tracking.ledger import Finding, Ledger, Reading, Returned
 from regimecast.tracking.open_trial import record_ended, running
+from regimecast.tracking.record import trial_of
 
 __all__ = ["Luck", "Selection", "select", "tally"]
 
@@ -49,6 +50,7 @@ def select(
     *,
     ledger: Path | None = None,
     manifests: Mapping[str, Mapping[str, Any]] | None = None,
+    together: Mapping[str, Sequence[str]] | None = None,
 ) -> list[Selection]:
     """One selection for each set of prices that runs were judged on, in the order of the runs.
 
@@ -59,6 +61,8 @@ def select(
         runs: run folders by label.
         ledger: folder of the trial ledger; what each run's manifest says where left out.
         manifests: contents of their ``manifest.json``, where they are known already.
+        together: labels of runs that are judged as one too, by a name for them; each on the same
+            prices.
     """
     found = [
         run
@@ -71,7 +75,7 @@ def select(
     groups: dict[str, list[_Run]] = {}
     for run in found:
         groups.setdefault(run.data, []).append(run)
-    return [_selection(data, group) for data, group in groups.items()]
+    return [_selection(data, group, together or {}) for data, group in groups.items()]
 
 
 def tally(ledger: Ledger, data: str) -> Selection:
@@ -100,7 +104,7 @@ def tally(ledger: Ledger, data: str) -> Selection:
     )
 
 
-def _selection(data: str, runs: Sequence[_Run]) -> Selection:
+def _selection(data: str, runs: Sequence[_Run], together: Mapping[str, Sequence[str]]) -> Selection:
     """Runs on the same prices among the trials of their ledgers."""
     places = list(dict.fromkeys(run.ledger for run in runs if run.ledger is not None))
     present = [place for place in places if place.is_dir()] if data else []
@@ -138,6 +142,11 @@ def _selection(data: str, runs: Sequence[_Run]) -> Selection:
         trials=trials,
         runs={run.label: run.trial for run in runs},
         names={name: f"{trial.study}/{trial.job}" for name, trial in recorded.items()},
+        groups={
+            name: labels
+            for name, labels in together.items()
+            if {*labels} <= {run.label for run in runs}
+        },
         bars_per_year=_bars_per_year(
             [*(t.bars_per_year for t in recorded.values()), *(run.bars_per_year for run in runs)]
         ),
@@ -188,7 +197,9 @@ def _merged(readings: Sequence[Reading]) -> list[Finding]:
 def _unreadable(findings: Sequence[Finding]) -> list[str]:
     """Names of trials whose record cannot be read: on whatever prices, they count on these."""
     return [
-        one.file.removesuffix(".parquet") for one in findings if one.problem.startswith("damaged")
+        trial_of(one.file.removesuffix(".parquet"))
+        for one in findings
+        if one.problem.startswith("damaged")
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Shaped
 
-__all__ = ["Track", "aligned", "shared_calendar"]
+__all__ = ["Track", "aligned", "mean_track", "shared_calendar"]
 
 _ROUNDING = 1e-12
 
@@ -51,6 +51,14 @@ class Track:
         unit = (self.returns - self.returns.mean()) / self.returns.std()
         square = unit * unit
         return {"skew": float((square * unit).mean()), "kurtosis": float((square * square).mean())}
+
+
+def mean_track(tracks: Sequence[Track]) -> Track | None:
+    """What all of them held in equal parts would have earned; None where their times differ."""
+    first = tracks[0]
+    if any(not np.array_equal(first.time, track.time) for track in tracks[1:]):
+        return None
+    return Track(first.time, np.mean([track.returns for track in tracks], axis=0))
 
 
 def aligned(tracks: Sequence[Track], *, most: int = 20_000) -> Float[np.ndarray, "T N"]:

@@ -28,6 +28,7 @@ __all__ = [
     "sortino",
     "total_return",
     "trading_metrics",
+    "turnover",
     "ulcer_index",
     "win_rate",
 ]
@@ -129,6 +130,11 @@ def kurtosis(returns: Float[np.ndarray, " T"]) -> float | None:
     return _moment(returns, 4)
 
 
+def turnover(traded: Float[np.ndarray, " T"], bars_per_year: float) -> float | None:
+    """Capital traded in a year, as a multiple of it: mean of what each bar trades · bars a year."""
+    return _mean(traded, bars_per_year)
+
+
 def break_even_bps(result: BacktestResult) -> float | None:
     """Cost per side, in basis points, at which the sum of net returns is zero; None if idle.
 
@@ -153,7 +159,7 @@ def trading_metrics(result: BacktestResult) -> Metrics:
         "win_rate": win_rate(result.net[result.invested]),
         "trade_win_rate": win_rate(result.trades.net),
         "profit_factor": profit_factor(result.net),
-        "turnover": _mean(result.turnover, result.bars_per_year),
+        "turnover": turnover(result.turnover, result.bars_per_year),
         "exposure": _mean(result.exposure),
         "break_even_bps": break_even_bps(result),
         "gross_return": total_return(result.gross),

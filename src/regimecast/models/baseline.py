@@ -17,6 +17,7 @@ from regimecast.core.types import DataSpec, ForecastKind, Task
 from regimecast.models.base import Capabilities
 from regimecast.models.lagged import Labelled
 from regimecast.models.tabular import TabularModel, rows_of_step
+from regimecast.training.progress import Reports
 from regimecast.training.report import FitReport
 
 __all__ = ["Baseline", "PathBaseline", "class_shares"]
@@ -90,7 +91,9 @@ class PathBaseline(Baseline):
         """What the path itself has to learn; by default nothing."""
         return {}
 
-    def _learn(self, train: Labelled, validation: Labelled, seed: int) -> FitReport:
+    def _learn(
+        self, train: Labelled, validation: Labelled, seed: int, reports: Reports | None
+    ) -> FitReport:
         if self.loss.kind is ForecastKind.PROBABILITIES:
             self._learnt = {"shares": class_shares(train, len(self.loss.levels))}
             return FitReport(seconds=0.0)

@@ -76,3 +76,7 @@ class BoostingModel(StepwiseModel):
         self._columns = columns
         self._patience = patience
         self._n_threads = n_threads
+
+    @property
+    def _most_rounds(self) -> int:
+        return self._rounds

@@ -16,10 +16,14 @@ from regimecast.losses.huber import Huber
 from regimecast.models.base import ModelRegistry
 from regimecast.models.boosting import BoostingModel
 from regimecast.models.lagged import Labelled
+from regimecast.models.rounds import Rounds
 from regimecast.models.stepwise import Curve, Part
 from regimecast.models.tabular import Rows
 
 __all__ = ["CatBoost"]
+
+_WHEN_AND_WHICH = ("train_finish_time", "model_guid")
+"""What catboost writes to a model's file that is another one each time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +34,23 @@ class _Columns:
     validation: Float[np.ndarray, "V D"]
     borders: str
     """In the library's own format, the only one that it takes."""
+
+
+class _Telling:
+    """Hands on the validation objective; what is raised there would not get through the library."""
+
+    def __init__(self, rounds: Rounds) -> None:
+        self.raised: BaseException | None = None
+        self._rounds = rounds
+
+    def after_iteration(self, info: Any) -> bool:
+        """Whether to go on."""
+        (scores,) = info.metrics["validation"].values()
+        try:
+            self._rounds.heard(float(scores[-1]))
+        except BaseException as error:  # noqa: BLE001  # raised again when the library has ended
+            self.raised = error
+        return self.raised is None
 
 
 @ModelRegistry.register("catboost")
@@ -104,7 +125,7 @@ class CatBoost(BoostingModel):
             return _Columns(x, held_out, borders.read_text())
 
     def _fit_step(
-        self, train: Rows, validation: Rows | None, seed: int, shared: _Columns
+        self, train: Rows, validation: Rows | None, seed: int, shared: _Columns, rounds: Rounds
     ) -> dict[str, Part]:
         booster = cb.CatBoost(
             {
@@ -125,6 +146,7 @@ class CatBoost(BoostingModel):
                 "logging_level": "Silent",
             }
         )
+        telling = _Telling(rounds)
         try:
             booster.fit(
                 self._pool(shared.train, train, shared.borders),
@@ -133,12 +155,16 @@ class CatBoost(BoostingModel):
                 else self._pool(shared.validation, validation, shared.borders),
                 early_stopping_rounds=None if validation is None else self._patience,
                 use_best_model=validation is not None,
+                callbacks=None if validation is None else [telling],
             )
         except cb.CatBoostError as error:
             raise DataError(
                 f"catboost cannot learn from {len(train.y)} rows of {shared.train.shape[1]} "
                 f"columns: {error}"
             ) from error
+        if telling.raised is not None:
+            raise telling.raised
+        rounds.finish()
         scores = booster.get_evals_result()
         curve = Curve(
             *(next(iter(scores.get(n, {"": []}).values())) for n in ("learn", "validation"))
@@ -168,6 +194,10 @@ class CatBoost(BoostingModel):
         return values.reshape(len(x), -1)
 
     def _write_part(self, part: Part, path: Path) -> None:
+        about = part.model.get_metadata()
+        for name in _WHEN_AND_WHICH:
+            if name in about:
+                del about[name]
         part.model.save_model(str(path), format="cbm")
 
     def _read_part(self, path: Path) -> cb.CatBoost:

@@ -7,7 +7,6 @@ from typing import Any, no_type_check
 
 import numba
 import numpy as np
-import skops.io
 from jaxtyping import Float, Int
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
@@ -16,8 +15,9 @@ from regimecast.core.errors import ConfigError, DataError, SpecError
 from regimecast.core.files import atomic_path, read_json, write_json
 from regimecast.core.types import DataSpec, ForecastKind
 from regimecast.models.lagged import Labelled
-from regimecast.models.sklearn import able, check_nodes, read_skops
+from regimecast.models.sklearn import able, check_nodes, read_skops, write_skops
 from regimecast.models.tabular import TabularModel, rows_of_step
+from regimecast.training.progress import Reports
 from regimecast.training.report import FitReport
 
 __all__ = ["ForestModel", "forest_quantiles"]
@@ -84,7 +84,9 @@ class ForestModel(TabularModel):
     def _estimator(self, settings: Mapping[str, Any]) -> Any:
         """A fresh regressor for quantiles or classifier for classes."""
 
-    def _learn(self, train: Labelled, validation: Labelled, seed: int) -> FitReport:
+    def _learn(
+        self, train: Labelled, validation: Labelled, seed: int, reports: Reports | None
+    ) -> FitReport:
         forest = self._estimator({**self._settings, "random_state": seed})
         self._leaves, self._seen = {}, []
         if self.loss.kind is ForecastKind.PROBABILITIES:
@@ -130,7 +132,7 @@ class ForestModel(TabularModel):
 
     def _save_state(self, folder: Path) -> None:
         with atomic_path(folder / _FOREST) as path:
-            skops.io.dump(self._trained(), path)
+            write_skops(self._trained(), path)
         with atomic_path(folder / _LEAVES) as path:
             save_file({k: np.ascontiguousarray(v) for k, v in self._leaves.items()}, path)
         write_json(folder / _SEEN, self._seen)

@@ -13,6 +13,7 @@ from regimecast.core.errors import SpecError
 from regimecast.core.types import DataSpec, ForecastKind
 from regimecast.models.base import ModelRegistry
 from regimecast.models.lagged import Labelled
+from regimecast.models.rounds import Rounds
 from regimecast.models.sklearn import SklearnModel, able, check_nodes
 from regimecast.models.stepwise import Curve, Part
 from regimecast.models.tabular import Rows
@@ -77,11 +78,19 @@ class GradientBoosting(SklearnModel):
         self._bins = bins
         self._n_threads = n_threads
 
+    @property
+    def _most_rounds(self) -> int:
+        return int(self._settings["max_iter"])
+
+    @property
+    def _parts_of_step(self) -> int:
+        return 1 if self.loss.kind is ForecastKind.PROBABILITIES else len(self.loss.levels)
+
     def _share(self, train: Labelled, validation: Labelled) -> Float[np.ndarray, "N D"]:
         return _snapped(train.x, self._bins)
 
     def _fit_step(
-        self, train: Rows, validation: Rows | None, seed: int, shared: Any
+        self, train: Rows, validation: Rows | None, seed: int, shared: Any, rounds: Rounds
     ) -> dict[str, Part]:
         settings = {
             **self._settings,
@@ -105,11 +114,16 @@ class GradientBoosting(SklearnModel):
                 "sample_weight_val": validation.weight,
             }
         x = shared if train.used.all() else shared[train.used]
-        with threadpool_limits(self._n_threads):
-            return {
-                name: _part(estimator.fit(x, train.y, sample_weight=train.weight, **held_out))
-                for name, estimator in estimators.items()
-            }
+        parts = {}
+        for name, estimator in estimators.items():
+            with threadpool_limits(self._n_threads):
+                estimator.fit(x, train.y, sample_weight=train.weight, **held_out)
+            parts[name] = _part(estimator)
+            # The library cannot be asked on the way.
+            for score in parts[name].curve.validation:
+                rounds.heard(score)
+            rounds.finish()
+        return parts
 
     def _predict_step(
         self, parts: dict[str, Part], x: Float[np.ndarray, "N D"]

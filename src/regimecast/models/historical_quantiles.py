@@ -11,6 +11,7 @@ from regimecast.models.base import ModelRegistry
 from regimecast.models.baseline import Baseline, class_shares
 from regimecast.models.lagged import Labelled
 from regimecast.models.tabular import rows_of_step, weighted_quantiles
+from regimecast.training.progress import Reports
 from regimecast.training.report import FitReport
 
 __all__ = ["HistoricalQuantiles"]
@@ -26,7 +27,9 @@ class HistoricalQuantiles(Baseline):
     def __init__(self, *, spec: DataSpec, loss: Mapping[str, Any]) -> None:
         super().__init__(spec=spec, loss=loss, lags=[0])
 
-    def _learn(self, train: Labelled, validation: Labelled, seed: int) -> FitReport:
+    def _learn(
+        self, train: Labelled, validation: Labelled, seed: int, reports: Reports | None
+    ) -> FitReport:
         levels = self.loss.levels
         if self.loss.kind is ForecastKind.PROBABILITIES:
             table = class_shares(train, len(levels))[None]

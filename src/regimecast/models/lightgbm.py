@@ -1,6 +1,6 @@
 """LightGBM: one booster per step and quantile level."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import lightgbm as lgb
 import numpy as np
 from jaxtyping import Float
+from lightgbm.callback import CallbackEnv
 
 from regimecast.core.errors import SpecError
 from regimecast.core.types import DataSpec
@@ -15,6 +16,7 @@ from regimecast.losses.huber import Huber
 from regimecast.models.base import ModelRegistry
 from regimecast.models.boosting import BoostingModel
 from regimecast.models.lagged import Labelled
+from regimecast.models.rounds import Rounds
 from regimecast.models.stepwise import Curve, Part
 from regimecast.models.tabular import Rows
 
@@ -35,6 +37,15 @@ def _at_step(data: lgb.Dataset, rows: Rows) -> lgb.Dataset:
         # Weight 0 would not do: LightGBM counts such rows in `min_data_in_leaf`.
         data = data.subset(np.flatnonzero(rows.used).tolist()).construct()
     return data.set_label(rows.y).set_weight(rows.weight)
+
+
+def _telling(rounds: Rounds) -> Callable[[CallbackEnv], None]:
+    """A callback that hands on the validation objective."""
+
+    def tell(env: CallbackEnv) -> None:
+        rounds.heard(next(s[2] for s in env.evaluation_result_list or () if s[0] == "validation"))
+
+    return tell
 
 
 @ModelRegistry.register("lightgbm")
@@ -111,6 +122,10 @@ class LightGBM(BoostingModel):
             "verbosity": -1,
         }
 
+    @property
+    def _parts_of_step(self) -> int:
+        return len(self.loss.levels) if self.loss.name == "quantile" else 1
+
     def _share(self, train: Labelled, validation: Labelled) -> _Binned:
         data = self._binned(train, None)
         return _Binned(data, self._binned(validation, data) if len(validation) else None)
@@ -125,7 +140,7 @@ class LightGBM(BoostingModel):
         ).construct()
 
     def _fit_step(
-        self, train: Rows, validation: Rows | None, seed: int, shared: _Binned
+        self, train: Rows, validation: Rows | None, seed: int, shared: _Binned, rounds: Rounds
     ) -> dict[str, Part]:
         params = {**self._settings, "seed": seed}
         data = _at_step(shared.train, train)
@@ -138,7 +153,7 @@ class LightGBM(BoostingModel):
             scores: dict[str, dict[str, list[float]]] = {}
             callbacks = [lgb.record_evaluation(scores)]
             if validation is not None:
-                callbacks.append(lgb.early_stopping(self._patience, verbose=False))
+                callbacks += [_telling(rounds), lgb.early_stopping(self._patience, verbose=False)]
             booster = lgb.train(
                 {**params, **objective},
                 data,
@@ -150,6 +165,7 @@ class LightGBM(BoostingModel):
             curve = Curve(
                 *(next(iter(scores.get(n, {"": []}).values())) for n in ("train", "validation"))
             )
+            rounds.finish()
             kept = booster.best_iteration if validation is not None else self._rounds
             parts[name] = Part(booster, kept, curve)
         return parts

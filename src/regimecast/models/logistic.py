@@ -9,6 +9,7 @@ from sklearn.linear_model import LogisticRegression
 
 from regimecast.core.types import DataSpec
 from regimecast.models.base import ModelRegistry
+from regimecast.models.rounds import Rounds
 from regimecast.models.sklearn import SklearnModel, able, in_blocks, standardised
 from regimecast.models.stepwise import Part
 from regimecast.models.tabular import Rows
@@ -44,7 +45,7 @@ class Logistic(SklearnModel):
         self._iterations = iterations
 
     def _fit_step(
-        self, train: Rows, validation: Rows | None, seed: int, shared: Any
+        self, train: Rows, validation: Rows | None, seed: int, shared: Any, rounds: Rounds
     ) -> dict[str, Part]:
         # scikit-learn's C multiplies the sum of the losses.
         strength = 1 / (self._l2 * len(train))

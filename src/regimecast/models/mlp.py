@@ -9,6 +9,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from regimecast.core.types import DataSpec, ForecastKind
 from regimecast.models.base import ModelRegistry
+from regimecast.models.rounds import Rounds
 from regimecast.models.sklearn import SklearnModel, able, in_blocks, standardised
 from regimecast.models.stepwise import Curve, Part
 from regimecast.models.tabular import Rows
@@ -56,8 +57,12 @@ class MLP(SklearnModel):
         self._epochs = epochs
         self._patience = patience
 
+    @property
+    def _most_rounds(self) -> int:
+        return self._epochs
+
     def _fit_step(
-        self, train: Rows, validation: Rows | None, seed: int, shared: Any
+        self, train: Rows, validation: Rows | None, seed: int, shared: Any, rounds: Rounds
     ) -> dict[str, Part]:
         classes = self.loss.kind is ForecastKind.PROBABILITIES
         network = (MLPClassifier if classes else MLPRegressor)(
@@ -80,6 +85,7 @@ class MLP(SklearnModel):
             curve.train.append(float(network.loss_))
             if validation is not None and held_out is not None:
                 curve.validation.append(_loss(network, held_out, validation))
+                rounds.heard(curve.validation[-1])
             score = curve.validation[-1] if validation is not None else -float(epoch)
             if score < best:
                 best, kept = score, epoch
@@ -89,6 +95,7 @@ class MLP(SklearnModel):
                 )
             elif epoch - kept >= self._patience:
                 break
+        rounds.finish()
         network.coefs_, network.intercepts_ = weights
         # State of the optimiser: of no use after training, and of types skops does not know.
         del network._optimizer, network._random_state

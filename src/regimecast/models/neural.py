@@ -110,11 +110,12 @@ class NeuralModel(BaseTimeSeriesModel):
             if self._first_weights is not None:
                 network.load_state_dict(self._first_weights)
             module = trainer.build_module(network, self.loss)
+            built = perf_counter() - started
             report = trainer.fit_module(module, data, compile_pays_from=self.compile_pays_from)
         # Whatever precision it was trained in, it forecasts and is saved in that of the windows.
         self._network = module.network.cpu().float().eval()
         self._device = module.trained_on
-        return replace(report, seconds=perf_counter() - started, unused=self.unused)
+        return replace(report, seconds=built + report.seconds, unused=self.unused)
 
     def predict(self, data: FinancialDataModule, split: str) -> Forecast:
         """Forecast for every sample of a split, in the order of `data.split(split).samples`.

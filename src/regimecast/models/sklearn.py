@@ -1,9 +1,11 @@
 """Estimators of scikit-learn behind the contract, and their files without pickle."""
 
+import re
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any, ClassVar
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile, ZipInfo
 
 import numpy as np
 import skops.io
@@ -18,8 +20,18 @@ from regimecast.models.base import Capabilities
 from regimecast.models.stepwise import Part, StepwiseModel
 from regimecast.models.tabular import Rows
 
-__all__ = ["SklearnModel", "able", "check_nodes", "in_blocks", "read_skops", "standardised"]
+__all__ = [
+    "SklearnModel",
+    "able",
+    "check_nodes",
+    "in_blocks",
+    "read_skops",
+    "standardised",
+    "write_skops",
+]
 
+_SCHEMA = "schema.json"
+_ADDRESS = re.compile(r'(?<="__id__": )\d+|(?<="file": ")\d+')
 _BLOCK = 1024
 """Rows of a block; a multiple of what any processor takes at once."""
 
@@ -66,6 +78,23 @@ def read_skops(path: Path, *, trusted: tuple[str, ...], kinds: tuple[type, ...])
         allowed = ", ".join(kind.__name__ for kind in kinds)
         raise SpecError(f"{path} holds a {type(estimator).__name__}; allowed: {allowed}")
     return estimator
+
+
+def write_skops(estimator: Any, path: Path) -> None:
+    """Writes an estimator as a skops file of the same bytes each time.
+
+    Skops itself names what is in the file by addresses in memory, and dates it.
+    """
+    with ZipFile(BytesIO(skops.io.dumps(estimator))) as source, ZipFile(path, "w") as target:
+        schema = source.read(_SCHEMA).decode()
+        number = {name: str(n) for n, name in enumerate(dict.fromkeys(_ADDRESS.findall(schema)))}
+        arrays = {}
+        for name in set(source.namelist()) - {_SCHEMA}:
+            address, _, kind = name.partition(".")
+            arrays[f"{number.get(address, address)}.{kind}"] = name
+        for name, old in sorted(arrays.items()):
+            target.writestr(ZipInfo(name), source.read(old))
+        target.writestr(ZipInfo(_SCHEMA), _ADDRESS.sub(lambda found: number[found[0]], schema))
 
 
 def check_nodes(
@@ -138,7 +167,7 @@ class SklearnModel(StepwiseModel):
     """Types in a saved part beyond those that skops trusts by itself."""
 
     def _write_part(self, part: Part, path: Path) -> None:
-        skops.io.dump(part.model, path)
+        write_skops(part.model, path)
 
     def _read_part(self, path: Path) -> Any:
         estimator = read_skops(path, trusted=self.trusted, kinds=self.kinds)

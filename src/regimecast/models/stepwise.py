@@ -13,7 +13,9 @@ from regimecast.core.errors import SpecError
 from regimecast.core.files import atomic_path, read_json, write_json
 from regimecast.core.types import ForecastKind
 from regimecast.models.lagged import Labelled
+from regimecast.models.rounds import Rounds
 from regimecast.models.tabular import Rows, TabularModel, rows_of_step
+from regimecast.training.progress import Reports
 from regimecast.training.report import FitReport
 
 __all__ = ["Curve", "Part", "StepwiseModel"]
@@ -55,9 +57,19 @@ class StepwiseModel(TabularModel):
     _seen: list[list[int]]
     """Index of the classes that occur in training, per step; empty for a forecast."""
 
+    @property
+    def _most_rounds(self) -> int:
+        """Most rounds of a part; 1 for what does not learn in rounds."""
+        return 1
+
+    @property
+    def _parts_of_step(self) -> int:
+        """Parts that a step is made of."""
+        return 1
+
     @abstractmethod
     def _fit_step(
-        self, train: Rows, validation: Rows | None, seed: int, shared: Any
+        self, train: Rows, validation: Rows | None, seed: int, shared: Any, rounds: Rounds
     ) -> dict[str, Part]:
         """Parts of one step, by names that can stand in a file name.
 
@@ -68,6 +80,7 @@ class StepwiseModel(TabularModel):
             validation: rows to stop on.
             seed: of what is drawn.
             shared: what `_share` made of the rows of all steps.
+            rounds: hears the validation objective of each round, and where a part ends.
         """
 
     def _share(self, train: Labelled, validation: Labelled) -> Any:
@@ -91,8 +104,12 @@ class StepwiseModel(TabularModel):
     def _read_part(self, path: Path) -> Any:
         """The `Part.model` that `_write_part` wrote."""
 
-    def _learn(self, train: Labelled, validation: Labelled, seed: int) -> FitReport:
+    def _learn(
+        self, train: Labelled, validation: Labelled, seed: int, reports: Reports | None
+    ) -> FitReport:
         self._parts, self._seen = [], []
+        parts = self.spec.horizon * self._parts_of_step
+        rounds = Rounds(reports, parts=parts, rounds=self._most_rounds)
         train, validation = (
             part.take(np.flatnonzero(part.counts.any(axis=1))) for part in (train, validation)
         )
@@ -107,7 +124,7 @@ class StepwiseModel(TabularModel):
             self._parts.append(
                 {}
                 if len(seen) == 1
-                else self._fit_step(rows, held_out if len(held_out) else None, seed, shared)
+                else self._fit_step(rows, held_out if len(held_out) else None, seed, shared, rounds)
             )
         return _report([part for parts in self._parts for part in parts.values()])
 

@@ -11,6 +11,7 @@ from sklearn.svm import SVC
 
 from regimecast.core.types import DataSpec
 from regimecast.models.base import ModelRegistry
+from regimecast.models.rounds import Rounds
 from regimecast.models.sklearn import SklearnModel, able, in_blocks, standardised
 from regimecast.models.stepwise import Part
 from regimecast.models.tabular import Rows
@@ -55,7 +56,7 @@ class SVM(SklearnModel):
         self._iterations = iterations
 
     def _fit_step(
-        self, train: Rows, validation: Rows | None, seed: int, shared: Any
+        self, train: Rows, validation: Rows | None, seed: int, shared: Any, rounds: Rounds
     ) -> dict[str, Part]:
         strength = 1 / (self._l2 * len(train))
         model, x = standardised(

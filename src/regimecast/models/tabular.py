@@ -27,8 +27,10 @@ from regimecast.core.types import DataSpec
 from regimecast.data.datamodule import FinancialDataModule
 from regimecast.data.dataset import TimeSeriesDataset
 from regimecast.losses.cross_entropy import CrossEntropy
+from regimecast.losses.decoded import loss_of_decoded
 from regimecast.models.base import BaseTimeSeriesModel
 from regimecast.models.lagged import Labelled, LagTable
+from regimecast.training.progress import Reports
 from regimecast.training.report import FitReport
 from regimecast.training.trainer import ModelTrainer
 
@@ -133,12 +135,14 @@ class TabularModel(BaseTimeSeriesModel):
                     )
 
     def fit(self, data: FinancialDataModule, trainer: ModelTrainer | None = None) -> FitReport:
-        """Trains on ``train``; of `trainer` only the seed is used (0 without one).
+        """Trains on ``train``; of `trainer` only the seed (0 without one) and `progress` are used.
 
         Raises:
             DataError: some step has no training row with a known target.
+            Pruned: whoever watches has stopped it.
         """
         started = perf_counter()
+        reports = None if trainer is None else trainer.progress
         drawn = data.split("train")
         train = merge_copies(self._labelled(drawn), drawn.samples.row)
         for step, counts in enumerate(train.counts.T, 1):
@@ -152,7 +156,10 @@ class TabularModel(BaseTimeSeriesModel):
             self._with_class_weights(train),
             self._with_class_weights(self._labelled(data.split("validation"))),
             (0 if trainer is None else trainer.seed) % _SEEDS,
+            reports,
         )
+        if reports is not None and report.best_score is None:
+            report = self._report_once(report, data.split("validation"), reports)
         return replace(report, seconds=perf_counter() - started, unused=self.unused)
 
     def predict(self, data: FinancialDataModule, split: str) -> Forecast:
@@ -174,12 +181,33 @@ class TabularModel(BaseTimeSeriesModel):
         return Labelled(self.rows(dataset), *dataset.targets(), dataset.weight)
 
     @abstractmethod
-    def _learn(self, train: Labelled, validation: Labelled, seed: int) -> FitReport:
-        """Learns from distinct rows; `validation` may be empty. Time and channels are filled in."""
+    def _learn(
+        self, train: Labelled, validation: Labelled, seed: int, reports: Reports | None
+    ) -> FitReport:
+        """Learns from distinct rows; `validation` may be empty. Time and channels are filled in.
+
+        What has no score on the way reports nothing: its forecast is judged when it has learnt.
+        """
 
     @abstractmethod
     def _decode(self, x: Float[np.ndarray, "N D"]) -> Float[np.ndarray, "N H Q"]:
         """Ascending quantiles in units of the scale, or probabilities of `spec.classes`."""
+
+    def _report_once(
+        self, report: FitReport, validation: TimeSeriesDataset, reports: Reports
+    ) -> FitReport:
+        """The report with the loss of the forecast of the validation part, which it tells."""
+        decoded = [self._decode(x) for x in self.rows(validation).blocks()]
+        if not decoded:
+            return report
+        score = loss_of_decoded(
+            self.loss, np.concatenate(decoded), *validation.targets(), validation.weight
+        )
+        if score is None:
+            return report
+        reports.record(0, score)
+        reports.announce()
+        return replace(report, best_score=score)
 
     def _within_context(self, lags: Sequence[int]) -> tuple[int, ...]:
         given = [int(lag) for lag in lags]

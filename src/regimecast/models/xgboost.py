@@ -14,6 +14,7 @@ from regimecast.losses.huber import Huber
 from regimecast.models.base import ModelRegistry
 from regimecast.models.boosting import BoostingModel
 from regimecast.models.lagged import BLOCK, Labelled, LagTable
+from regimecast.models.rounds import Rounds
 from regimecast.models.stepwise import Curve, Part
 from regimecast.models.tabular import Rows
 
@@ -41,6 +42,19 @@ class _Blocks(xgb.DataIter):
         input_data(data=block, feature_types=self._types)
         self._start += BLOCK
         return True
+
+
+class _Telling(xgb.callback.TrainingCallback):
+    """Hands on the validation objective."""
+
+    def __init__(self, rounds: Rounds) -> None:
+        self._rounds = rounds
+
+    def after_iteration(self, model: Any, epoch: int, evals_log: Mapping[str, Any]) -> bool:
+        """Never asks to stop."""
+        (scores,) = evals_log["validation"].values()
+        self._rounds.heard(float(scores[-1]))
+        return False
 
 
 @dataclass(frozen=True)
@@ -122,7 +136,7 @@ class XGBoost(BoostingModel):
         return _Binned(data, self._matrix(validation, ref=data) if len(validation) else None)
 
     def _fit_step(
-        self, train: Rows, validation: Rows | None, seed: int, shared: _Binned
+        self, train: Rows, validation: Rows | None, seed: int, shared: _Binned, rounds: Rounds
     ) -> dict[str, Part]:
         data = _at_step(shared.train, train)
         watched = {"train": data}
@@ -150,7 +164,9 @@ class XGBoost(BoostingModel):
             early_stopping_rounds=None if validation is None else self._patience,
             evals_result=scores,
             verbose_eval=False,
+            callbacks=None if validation is None else [_Telling(rounds)],
         )
+        rounds.finish()
         curve = Curve(
             *(next(iter(scores.get(n, {"": []}).values())) for n in ("train", "validation"))
         )

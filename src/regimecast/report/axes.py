@@ -29,6 +29,10 @@ class Axis:
     values: Mapping[str, str]
     """Value as text by run label, empty where the run has none."""
 
+    def of(self, label: str) -> str:
+        """Value of a run as text, empty where it has none."""
+        return self.values[label]
+
     @property
     def choices(self) -> tuple[str, ...]:
         """Different values, numbers by size and words by the alphabet; the empty one last."""

@@ -49,7 +49,8 @@ class Column:
         """Order that puts the best first, as ``aria-sort`` says it."""
         name = self.key.rsplit("/", 1)[-1]
         lowest = self.key.startswith("forecast/") and name not in HIGHER_IS_BETTER
-        return "ascending" if lowest or name in {"max_drawdown", "pbo"} else "descending"
+        least = {"max_drawdown", "pbo", "objective"}
+        return "ascending" if lowest or name in least else "descending"
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,13 @@ class Cell:
     """``number``, ``words`` or ``status``."""
     small: str = ""
     """What stands below it, such as its interval."""
+
+
+_OBJECTIVE = Column(
+    "objective",
+    "validation objective",
+    note="What a search goes by: the loss on the validation part at the best epoch, mean of folds.",
+)
 
 
 def statuses(runs: Runs) -> dict[str, int]:
@@ -115,6 +123,7 @@ def columns(runs: Runs, verdicts: Mapping[str, Verdict]) -> list[Column]:
             "right.",
         ),
         *(Column(f"crash/{error}", f"{metric_title(error)} in crashes") for error in [*errors][:1]),
+        *([_OBJECTIVE] if {"loss", "weighting"} <= same.keys() else []),
         *(Column(group, group, words=True) for group in _GROUPS if group not in same),
         Column("buy_and_hold/sharpe", "Sharpe, buy and hold"),
         Column("naive/sharpe", "Sharpe, naive rule"),
@@ -227,6 +236,8 @@ def _quantity(run: RunFiles, key: str) -> tuple[float | None, str]:
     if key == "seconds":
         value = plain(run.metrics.get("seconds"))
         return value, duration(value)
+    if key == "objective":
+        return run.objective, MISSING if run.objective is None else f"{run.objective:.4g}"
     section, _, name = key.partition("/")
     if section == "forecast":
         value = plain(run.forecast.get(f"test/{name}"))

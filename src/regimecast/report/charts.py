@@ -56,6 +56,11 @@ class Chart:
     small: bool = False
     """Whether several of its kind stand side by side."""
 
+    @property
+    def group(self) -> str:
+        """First word of the key, which charts of one section share."""
+        return self.key.partition("-")[0]
+
     @cached_property
     def json(self) -> Markup:
         """The figure as json that cannot end the script element it stands in."""

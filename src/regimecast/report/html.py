@@ -12,6 +12,7 @@ import base64
 import gzip
 import hashlib
 import json
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -77,12 +78,21 @@ def write_run_report(folder: Path) -> Path:
             (key, metric_value(key, value), interval(key, run.interval("forecast", key)))
             for key, value in run.forecast.items()
         ],
-        manifest=json.dumps(run.manifest, indent=2, ensure_ascii=False) if run.manifest else "",
+        manifest=_readable(run.manifest),
         charts=[chart for part in parts.values() for chart in part],
         **parts,
     )
     write_text(folder / "report.html", text)
     return folder / "report.html"
+
+
+def _readable(manifest: Mapping[str, Any]) -> str:
+    """A manifest as text, without the hashes of columns and files, which are for programs."""
+    if not manifest:
+        return ""
+    code = {k: v for k, v in (manifest.get("code") or {}).items() if k != "files"}
+    shown = {k: v for k, v in {**manifest, "code": code}.items() if k != "parts"}
+    return json.dumps(shown, indent=2, ensure_ascii=False)
 
 
 def run_figures(folder: Path) -> dict[str, go.Figure]:

@@ -21,6 +21,7 @@ _MARKS = ("manifest.json", "metrics.json", "config.yaml")
 _RETURNS = ("time", "strategy", "regime")
 _PREDICTIONS = ("fold", "asset", "origin", "step", "regime", "actual")
 _PATHS = ("path", "time", "strategy")
+_PROGRESS = ["step", "objective", "current"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,6 +187,23 @@ class RunFiles:
     def events(self) -> dict[str, Any]:
         """What each dated event, left out of training, came to: ``events``, ``kinds``, ..."""
         return _section(self.metrics, "events")
+
+    @cached_property
+    def progress(self) -> pd.DataFrame | None:
+        """Validation objective by step; None where the run reported none that is whole."""
+        try:
+            table = pd.read_csv(self.path / "progress.csv", usecols=_PROGRESS, on_bad_lines="skip")
+        except (OSError, ValueError):
+            return None
+        # The last line of a run that was killed may be half of one.
+        numbers = table.apply(pd.to_numeric, errors="coerce").dropna()
+        return numbers.sort_values("step") if len(numbers) else None
+
+    @property
+    def objective(self) -> float | None:
+        """What it reached on its validation part, at its best; lower is better."""
+        curve = self.progress
+        return None if curve is None else plain(float(curve["objective"].iloc[-1]))
 
     @property
     def preflight(self) -> list[dict[str, Any]]:

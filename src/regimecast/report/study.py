@@ -10,12 +10,22 @@ import numpy as np
 
 from regimecast.core.errors import DataError
 from regimecast.evaluation.selection import Selection, select
-from regimecast.report import axes, board, by_regime, luck, ranking, significance, study_figures
+from regimecast.report import (
+    axes,
+    board,
+    by_regime,
+    luck,
+    ranking,
+    seeds,
+    significance,
+    study_figures,
+)
 from regimecast.report.charts import Chart, script_json
 from regimecast.report.numbers import percent, plain
 from regimecast.report.palette import LINES, plain_text
 from regimecast.report.ranking import Runs
 from regimecast.report.run_files import RunFiles
+from regimecast.report.search import search_charts
 from regimecast.tracking.folder import run_folders
 
 __all__ = ["page_content", "study_charts"]
@@ -49,6 +59,7 @@ def page_content(folder: Path) -> dict[str, Any]:
     selections = select(
         {label: run.path for label, run in found.items()},
         manifests={label: run.manifest for label, run in found.items()},
+        together=seeds.together(found),
     )
     verdicts = luck.verdicts(selections)
     runs = ranking.ranked(found, luck.deflated(verdicts))
@@ -70,6 +81,7 @@ def page_content(folder: Path) -> dict[str, Any]:
             board.row(label, names[label], run, columns, verdicts.get(label))
             for label, run in runs.items()
         ],
+        "seeds": seeds.over_seeds(runs, selections),
         "shared": axes.shared(runs),
         "axes": differing,
         "measures": compared,
@@ -77,7 +89,10 @@ def page_content(folder: Path) -> dict[str, Any]:
         "chosen": chosen,
         "significance": significance.read(folder, names),
         "data": script_json(_json(runs, names, differing, compared, chosen)),
-        "charts": study_charts(runs, names, selections),
+        "charts": [
+            *study_charts(runs, names, selections),
+            *search_charts(runs, names, differing, {label: i for i, label in enumerate(runs)}),
+        ],
     }
 
 
@@ -160,8 +175,8 @@ def _luck(runs: Runs, names: Mapping[str, str], selection: Selection, index: int
                 f"Probability of backtest overfitting: {percent(found.pbo)}",
                 f"Time is cut into blocks; in each of {len(found.logits):,} ways to take half of "
                 "them, the best run of that half is ranked on the other half. Below 0 it was worse "
-                f"than the median run there. Of all {len(selection.pbo_runs)} runs, whatever the "
-                "filter shows: the choice was among all of them.",
+                f"than the median run there. Of all {selection.pbo_choices} runs, seeds taken "
+                "together, whatever the filter shows: the choice was among all of them.",
                 study_figures.overfitting(found),
             )
         )

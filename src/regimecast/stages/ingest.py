@@ -48,7 +48,7 @@ class Ingest(Stage):
         """
         if not isinstance(self._source, FileSource):
             return None
-        return {str(path): hash_file(path) for path in self._source.paths()}
+        return {str(path): hash_file(path) for path in self._source.files()}
 
     def run(self, inputs: Inputs, folder: Path) -> str:
         """``bars.parquet`` and ``bars.json``.

@@ -36,6 +36,18 @@ class Tracker(ABC):
             folder: run folder, where a local tracker may keep its files.
         """
 
+    def resume(self, *, study: str, job: str, config: Mapping[str, Any], folder: Path) -> None:
+        """Opens the run of an earlier attempt again, or a new one where that cannot be."""
+        self.start(study=study, job=job, config=config, folder=folder)
+
+    @property
+    def place(self) -> int | None:
+        """How far the log has come, for `rewind`; None where nothing can be taken back."""
+        return None
+
+    def rewind(self, place: int) -> None:  # noqa: B027  # most cannot
+        """Drops what was logged after this place, and will be logged again."""
+
     @abstractmethod
     def log_metrics(self, metrics: Mapping[str, float], *, step: int | None = None) -> None:
         """Numbers of one step, or of the whole run where there is no step. NaN is left out."""

@@ -6,53 +6,94 @@
 
 Every file is written atomically. ``manifest.json`` carries the status; a folder whose process died
 without a word (kill -9, power) still says ``running``, and `read_status` sees that nobody runs it.
+A run that was interrupted goes on in its folder: ``attempts`` has what was said of earlier ones.
 """
 
 import errno
 import logging
 import os
-import socket
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from regimecast.core.errors import DiskFullError, RegimecastError
-from regimecast.core.files import out_of_space, overwrite_json, read_json, write_json
+from regimecast.core.errors import BusyError, ConfigError, DiskFullError, Pruned, RegimecastError
+from regimecast.core.files import (
+    out_of_space,
+    overwrite_json,
+    read_json,
+    remove_leftovers,
+    write_json,
+)
+from regimecast.core.processes import here, lives, this_process
+from regimecast.tracking.claim import let_go, new_folder, taken
+from regimecast.tracking.heartbeat import Heartbeat, quiet_for
 
-__all__ = ["RunFolder", "Status", "read_status", "run_folders"]
+__all__ = ["RunFolder", "Status", "end_dead", "read_status", "run_folders", "status_of"]
 
-Status = Literal["running", "finished", "failed", "interrupted"]
+Status = Literal["running", "finished", "pruned", "failed", "interrupted"]
 
 _ROOM = 8192
 """Bytes of ``manifest.json`` kept free while the run goes on, to say how a full disk ended it."""
 _LONGEST_CAUSE = 200
+
+_OF_ATTEMPT = ("status", "started", "ended", "process", "error", "traceback")
+"""Entries of ``manifest.json`` that each attempt has of its own."""
+_SILENCE = 300.0
+"""Seconds without a sign after which a process of another machine is taken for dead. Its lock is
+looked at too, but not every network file system shows it."""
 
 _MARKS = ("manifest.json", "metrics.json")
 """Files that only a run folder has."""
 
 
 class RunFolder:
-    """One job's folder as a context: it ends as finished, failed or interrupted.
+    """One job's folder as a context: it ends as finished, pruned, failed or interrupted.
 
     A full disk interrupts, as Ctrl-C does, and is raised as `DiskFullError` with the folder's name.
+    No other process can open the folder until this one has left it.
 
     Args:
         study_folder: folder of the study.
         job: wanted name; a number is added where it is taken, also by another process.
+        entries: of ``manifest.json``, which the folder has from its first moment on.
     """
 
-    def __init__(self, study_folder: Path, job: str) -> None:
-        self.path = _claim(study_folder, job)
-        self.manifest: dict[str, Any] = {
-            "status": "running",
-            "started": _now(),
-            "process": {"id": os.getpid(), "host": socket.gethostname()},
-        }
+    def __init__(self, study_folder: Path, job: str, **entries: Any) -> None:
+        self.manifest: dict[str, Any] = {**_begun(), **entries}
+        self.path, self._lock = new_folder(study_folder, job, self.manifest)
+
+    @classmethod
+    def reopen(cls, path: Path) -> "RunFolder":
+        """The folder of a run that ended before it was finished, for another attempt.
+
+        What the earlier attempts said is kept under ``attempts``; what they were writing when they
+        were killed is removed.
+
+        Raises:
+            BusyError: a process works on it; one of another machine, as far as can be seen.
+            ConfigError: it is no run folder, or its run is finished.
+        """
+        if not (path / "manifest.json").is_file():
+            raise ConfigError(f"{path} is no run folder: it has no manifest.json")
+        folder = cls.__new__(cls)
+        folder.path, folder._lock = path, taken(path.parent, path.name)
+        try:
+            folder.manifest = _reopened(path)
+            remove_leftovers(path)
+            folder.update()
+        except BaseException:
+            folder.close()
+            raise
+        return folder
+
+    def close(self) -> None:
+        """Lets others open the folder; leaving the context does it too."""
+        let_go(self._lock)
 
     def update(self, **entries: Any) -> None:
         """Adds entries to ``manifest.json``."""
@@ -73,6 +114,7 @@ class RunFolder:
         logging.getLogger("py.warnings").addHandler(self._log_handler)
         logging.captureWarnings(capture=True)
         self.update()
+        self._heartbeat = Heartbeat(self.path)
         return self
 
     def __exit__(
@@ -87,6 +129,8 @@ class RunFolder:
                 full = self._end("finished", None)
             elif full or not isinstance(error, Exception):
                 self._end("interrupted", error)
+            elif isinstance(error, Pruned):
+                self._end("pruned", error)
             else:
                 self._end("failed", error)
         finally:
@@ -96,6 +140,8 @@ class RunFolder:
                 logging.getLogger(name).removeHandler(self._log_handler)
             with suppress(OSError):
                 self._log_handler.close()
+            self._heartbeat.stop()
+            self.close()
         if full:
             raise self._full(error) from error
 
@@ -105,7 +151,7 @@ class RunFolder:
         trace: dict[str, Any] = {}
         if error is not None:
             details["error"] = f"{type(error).__name__}: {error}".removesuffix(": ")
-            if not isinstance(error, RegimecastError):
+            if not isinstance(error, RegimecastError | Pruned):
                 trace = {"traceback": traceback.format_exception(error)}
             # To the file only: who runs the job shows the error.
             self._log_handler.handle(
@@ -164,17 +210,33 @@ def read_status(folder: Path) -> Status:
         FileNotFoundError: there is no manifest.
         ValueError: the manifest is not json.
     """
-    manifest = read_json(folder / "manifest.json")
+    return status_of(read_json(folder / "manifest.json"))
+
+
+def status_of(manifest: Mapping[str, Any]) -> Status:
+    """Status that the manifest of a run folder tells, see `read_status`."""
     status: Status = manifest["status"]
     process = manifest.get("process", {})
-    if status == "running" and process.get("host") == socket.gethostname():
-        try:
-            os.kill(int(process["id"]), 0)
-        except ProcessLookupError:
-            return "interrupted"
-        except PermissionError:
-            return "running"
+    if status == "running" and here(process) and not lives(process):
+        return "interrupted"
     return status
+
+
+def end_dead(folder: Path, status: Status, error: str) -> None:
+    """Says how a run ended whose process cannot: it was killed by who watches over it.
+
+    Raises:
+        BusyError: it lives.
+    """
+    lock = taken(folder.parent, folder.name)
+    try:
+        manifest = read_json(folder / "manifest.json")
+        write_json(
+            folder / "manifest.json",
+            {**manifest, "status": status, "ended": _now(), "error": error},
+        )
+    finally:
+        let_go(lock)
 
 
 def run_folders(folder: Path) -> list[Path]:
@@ -192,18 +254,28 @@ def run_folders(folder: Path) -> list[Path]:
     )
 
 
-def _claim(study_folder: Path, job: str) -> Path:
-    """A new folder; making it is atomic, so two processes never get the same."""
-    study_folder.mkdir(parents=True, exist_ok=True)
-    number = 1
-    while True:
-        path = study_folder / (job if number == 1 else f"{job}~{number}")
-        try:
-            path.mkdir()
-        except FileExistsError:
-            number += 1
-        else:
-            return path
+def _begun() -> dict[str, Any]:
+    return {"status": "running", "started": _now(), "process": this_process()}
+
+
+def _reopened(path: Path) -> dict[str, Any]:
+    """Manifest of the next attempt."""
+    try:
+        manifest: dict[str, Any] = read_json(path / "manifest.json")
+        status, process = status_of(manifest), manifest.get("process", {})
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path / 'manifest.json'} is damaged: {error}") from error
+    if status == "finished":
+        raise ConfigError(f"{path} is finished: there is nothing to go on with")
+    if status == "running" and not here(process) and (quiet := quiet_for(path)) < _SILENCE:
+        raise BusyError(
+            f"{path} was written to {quiet:.0f} seconds ago by a process of {process.get('host')}; "
+            f"after {_SILENCE:.0f} seconds of silence that is taken for dead"
+        )
+    attempt = {key: manifest[key] for key in _OF_ATTEMPT if key in manifest}
+    attempt["status"] = "interrupted" if status == "running" else status
+    kept = {key: value for key, value in manifest.items() if key not in _OF_ATTEMPT}
+    return {**_begun(), **kept, "attempts": [*manifest.get("attempts", []), attempt]}
 
 
 def _now() -> str:

@@ -33,6 +33,11 @@ class TrackerLogger(Logger):
         """Number of the fold."""
         return self._fold
 
+    @property
+    def place(self) -> int | None:
+        """How far the tracker's log has come, see `Tracker.place`."""
+        return self._tracker.place
+
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         """Numbers of one epoch."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from typing_extensions import override
 
+from regimecast.core.files import read_json, write_json
 from regimecast.tracking.base import INTERRUPTED, Tracker, TrackerRegistry
 
 __all__ = ["MlflowTracker"]
@@ -24,6 +25,9 @@ _PATIENCE = 120.0
 
 _BATCH = 100
 """Parameters that MLflow takes at once."""
+
+_RUN = "mlflow.json"
+"""File of the run folder that holds the run's id."""
 
 
 @TrackerRegistry.register("mlflow")
@@ -46,13 +50,8 @@ class MlflowTracker(Tracker):
     @override
     def start(self, *, study: str, job: str, config: Mapping[str, Any], folder: Path) -> None:
         from mlflow.entities import Param
-        from mlflow.tracking import MlflowClient  # 1.5 seconds; only runs that track with it pay
 
-        # It logs the traceback of every database error that it raises.
-        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-        with self._alone():
-            self._client = MlflowClient(tracking_uri=self._uri)
-            experiment = self._experiment_id()
+        experiment = self._connect()
         run = self._client.create_run(
             experiment, run_name=job, tags={"study": study, "folder": str(folder)}
         )
@@ -62,6 +61,34 @@ class MlflowTracker(Tracker):
         ]
         for first in range(0, len(params), _BATCH):
             self._client.log_batch(self._run_id, params=params[first : first + _BATCH])
+        write_json(folder / _RUN, {"run_id": self._run_id})
+
+    @override
+    def resume(self, *, study: str, job: str, config: Mapping[str, Any], folder: Path) -> None:
+        """Goes on with the run, or begins one where it was never begun or is gone.
+
+        MLflow takes nothing back: what was logged after the checkpoint is logged again.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            run_id = str(read_json(folder / _RUN)["run_id"])
+            self._connect()
+            self._client.update_run(run_id, status="RUNNING")
+        except (FileNotFoundError, MlflowException):
+            self.start(study=study, job=job, config=config, folder=folder)
+        else:
+            self._run_id = run_id
+
+    def _connect(self) -> str:
+        """Opens the store; returns the experiment."""
+        from mlflow.tracking import MlflowClient  # 1.5 seconds; only runs that track with it pay
+
+        # It logs the traceback of every database error that it raises.
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+        with self._alone():
+            self._client = MlflowClient(tracking_uri=self._uri)
+            return self._experiment_id()
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

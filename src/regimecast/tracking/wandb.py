@@ -46,6 +46,21 @@ class WandbTracker(Tracker):
 
     @override
     def start(self, *, study: str, job: str, config: Mapping[str, Any], folder: Path) -> None:
+        self._open(study, job, config, folder, run_id=None)
+
+    @override
+    def resume(self, *, study: str, job: str, config: Mapping[str, Any], folder: Path) -> None:
+        """Goes on with the run, offline in a further folder of the same run id.
+
+        W&B takes nothing back: what was logged after the checkpoint is logged again.
+        """
+        folders = sorted((folder / "wandb").glob("*run-*-*"))  # offline-run-TIME-ID
+        run_id = folders[-1].name.rpartition("-")[2] if folders else None
+        self._open(study, job, config, folder, run_id=run_id)
+
+    def _open(
+        self, study: str, job: str, config: Mapping[str, Any], folder: Path, run_id: str | None
+    ) -> None:
         if self._mode != "online":
             # W&B reports its own errors to a server in every mode, unless told not to beforehand.
             os.environ["WANDB_ERROR_REPORTING"] = "false"
@@ -57,6 +72,8 @@ class WandbTracker(Tracker):
         try:
             self._run = wandb.init(
                 mode=self._mode,
+                id=run_id,
+                resume=None if run_id is None else "allow",
                 project=self._project,
                 entity=self._entity,
                 group=study,

@@ -10,6 +10,7 @@ class FitReport:
     """What training did; goes into ``metrics.json``."""
 
     seconds: float
+    """Of all attempts, without what a kill has cost them."""
     epochs: int = 0
     """Epochs or boosting rounds run; 0 where there are none."""
     best_epoch: int | None = None

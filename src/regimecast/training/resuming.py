@@ -1,4 +1,4 @@
-"""Going on from a checkpoint of Lightning's `ModelCheckpoint`, from within an epoch too."""
+"""Going on from a checkpoint that Lightning has saved, from within an epoch too."""
 
 import pickle
 from pathlib import Path
@@ -34,7 +34,10 @@ def place_in_epoch(checkpoint: Path, module: nn.Module) -> dict[str, Any]:
         said = str(error).splitlines()[0]
         raise ConfigError(f"resume={checkpoint} is no checkpoint of a training: {said}") from error
     place: dict[str, Any] = state
-    if not ({"epoch", "taken", "steps"} <= place.keys() and isinstance(place.get("random"), list)):
+    random = place.get("random")
+    if not ({"epoch", "taken", "steps"} <= place.keys() and isinstance(random, list)) or any(
+        "python" not in state for state in random
+    ):
         raise ConfigError(f"resume={checkpoint} was written by another version; train anew")
     theirs = {name: tuple(value.shape) for name, value in content["state_dict"].items()}
     mine = {name: tuple(value.shape) for name, value in module.state_dict().items()}

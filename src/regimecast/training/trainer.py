@@ -11,7 +11,7 @@ decided here but what a config cannot know: where the run's files go, whether an
 import os
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -29,9 +29,14 @@ from regimecast.data.datamodule import FinancialDataModule
 from regimecast.data.loading import BatchLoader
 from regimecast.losses.base import Loss
 from regimecast.training.allocation import freed_memory_kept
+from regimecast.training.callbacks.apply_changes import ApplyChanges
 from regimecast.training.callbacks.best_weights import BestWeights
+from regimecast.training.callbacks.checkpoint import TrainingCheckpoint
 from regimecast.training.callbacks.epoch_loss import EpochLoss
 from regimecast.training.callbacks.history import History
+from regimecast.training.callbacks.report_progress import ReportProgress
+from regimecast.training.changes import Change, parse_changes
+from regimecast.training.checkpoints import Checkpoints
 from regimecast.training.checks import (
     check_made,
     check_monitor,
@@ -47,6 +52,7 @@ from regimecast.training.lightning import confine, explained, interruptible, qui
 from regimecast.training.module import ForecastModule
 from regimecast.training.parts import make_callbacks, make_optimizer, make_schedule, make_trainer
 from regimecast.training.processes import Tell, in_processes
+from regimecast.training.progress import FoldProgress, Relayed, RelayedReports, Reports
 from regimecast.training.relay import Relay
 from regimecast.training.report import FitReport
 from regimecast.training.resuming import place_in_epoch
@@ -92,6 +98,14 @@ class ModelTrainer:
     """Lightning loggers, already made; none by default."""
     folder: Path | None = None
     """Folder that receives weights while it trains; None writes nothing."""
+    progress: FoldProgress | None = None
+    """Where a model says how it does on validation data; None is nowhere."""
+    origin: Mapping[str, Any] = field(default_factory=dict)
+    """What decides a training beside its seed and its network: see `Checkpoints`."""
+    changes: Sequence[Mapping[str, Any]] = ()
+    """Numbers of the optimizer that change on the way; see `parse_changes`."""
+    resumes: bool = False
+    """Whether a training goes on from the checkpoint that an earlier attempt left in the folder."""
 
     def __post_init__(self) -> None:
         for callback in self._callbacks():
@@ -101,6 +115,7 @@ class ModelTrainer:
         make_trainer({**self.trainer, "_partial_": True})
         check_strategy(self.trainer)
         check_compile(self.compile)
+        self._parsed_changes()
 
     def rehearse(self) -> None:
         """Nothing, if the libraries take what they will be given; for a check before data are read.
@@ -111,6 +126,8 @@ class ModelTrainer:
         with quiet():
             self._build([], alone=True)
         check_made(make_optimizer(self.optimizer), make_schedule(self.scheduler))
+        for change in self._parsed_changes():
+            check_made(make_optimizer({**self.optimizer, **change.values}), None)
 
     @classmethod
     def default(cls, *, seed: int = 0) -> "ModelTrainer":
@@ -123,9 +140,25 @@ class ModelTrainer:
         stops = (c for c in self._callbacks() if isinstance(c, EarlyStopping))
         return next((int(stop.patience) for stop in stops), None)
 
+    @property
+    def checkpoints(self) -> Checkpoints | None:
+        """What a training in the folder can be resumed from; None without a folder."""
+        if self.folder is None:
+            return None
+        return Checkpoints(self.folder, {**self.origin, "seed": self.seed})
+
     def train(self, model: Trainable, data: FinancialDataModule) -> FitReport:
-        """What `model.fit` reports, trained this way; works for boosters and baselines too."""
-        return model.fit(data, self)
+        """What `model.fit` reports, trained this way; works for boosters and baselines too.
+
+        Raises:
+            ConfigError: somebody watches the validation objective, and there is none.
+            Pruned: whoever watches has stopped it.
+        """
+        if self.progress is None:
+            return model.fit(data, self)
+        report = model.fit(data, self)
+        self.progress.check_made()
+        return report
 
     def build_module(self, network: nn.Module, loss: Loss) -> ForecastModule:
         """A network ready for `fit_module`."""
@@ -150,12 +183,14 @@ class ModelTrainer:
             module: network and loss.
             data: what to train on.
             compile_pays_from: steps from which compiling was measured to pay, by kind of device.
-            resume: checkpoint of a `ModelCheckpoint` to go on from, on the same data and config. In
-                one process the rest is then to the bit what it would have been. (One made right
-                after the last step of an epoch has not seen its end: Lightning goes on with the
-                next epoch, and this one is not validated.)
+            resume: checkpoint to go on from, on the same data and config; the folder's own where
+                left out and the trainer `resumes`. In one process the rest is then to the bit what
+                it would have been, from a `TrainingCheckpoint`'s in any case. (One of Lightning's
+                `ModelCheckpoint` made right after the last step of an epoch has not seen its end:
+                Lightning goes on with the next epoch, and this one is not validated.)
 
         Raises:
+            SpecError: the checkpoint is damaged or of another training.
             ConfigError: a callback watches validation and there is none, a callback that writes
                 has no folder, Lightning refuses the config or the compiler the network, or no
                 training step is made.
@@ -164,6 +199,9 @@ class ModelTrainer:
             KeyboardInterrupt: Ctrl-C; Lightning itself would exit the interpreter.
         """
         started = perf_counter()
+        kept = self.checkpoints
+        if resume is None and self.resumes and kept is not None:
+            resume = kept.newest()
         module.compile_choice = self.compile
         module.compile_pays_from = compile_pays_from or {}
         # Overfitting is asked for in order to see the same batches again.
@@ -171,21 +209,32 @@ class ModelTrainer:
         lack = lacks_validation(self.trainer, len(data.split("validation")))
         if lack:
             check_unwatched((*self._callbacks(), make_schedule(self.scheduler)), lack)
+            if self.progress is not None:
+                self.progress.check_possible(lack)
         validation = None if lack else data.val_dataloader()
         with quiet():
             processes = self._build([], alone=True).num_devices
         if processes == 1:
-            report = self._fit(module, train, validation, alone=True, resume=resume)
+            report = self._fit(
+                module, train, validation, reports=self.progress, alone=True, resume=resume
+            )
         else:
             check_together(self._callbacks())
-            # A logger stays here: it holds open files and connections.
-            sent = replace(self, logger=None), bool(self.logger), module, train, validation, resume
-            trained = in_processes(processes, partial(_fit_share, *sent), hear=self._log_relayed)
+            # Loggers and reports stay here: they hold open files and connections.
+            sent = (
+                replace(self, logger=None, progress=None),
+                (bool(self.logger), self.progress is not None),
+                module,
+                train,
+                validation,
+                resume,
+            )
+            trained = in_processes(processes, partial(_fit_share, *sent), hear=self._hear)
             report, module.trained_on = trained.report, trained.device
             module.load_state_dict(trained.state)
             for logger in self._loggers:
                 logger.finalize("success")
-        return replace(report, seconds=perf_counter() - started)
+        return replace(report, seconds=report.seconds + perf_counter() - started)
 
     def _fit(
         self,
@@ -193,18 +242,31 @@ class ModelTrainer:
         train: BatchLoader,
         validation: BatchLoader | None,
         *,
+        reports: Reports | None,
         alone: bool,
         resume: Path | None,
     ) -> FitReport:
-        """Lightning's fit in this process, with others of its group unless it is alone."""
+        """Lightning's fit in this process, with others of its group unless it is alone.
+
+        The seconds of what it returns are those of earlier attempts.
+        """
         callbacks = self._callbacks()
         history = next((c for c in callbacks if isinstance(c, History)), None)
         best = next((c for c in callbacks if isinstance(c, BestWeights)), None)
         if best is not None:
             best.folder = self.folder
         confine(callbacks, self.folder)
+        first = [c for c in callbacks if isinstance(c, TrainingCheckpoint)]
+        for checkpoint in first:
+            checkpoint.kept = self.checkpoints
+        begin: list[Callback] = [*first]
+        if changes := self._parsed_changes():
+            begin.append(ApplyChanges(changes, self.optimizer))
+        if reports is not None:
+            callbacks.append(ReportProgress(reports))
         with quiet(), interruptible(), explained(), compile_explained(self.compile):
-            trainer = self._build([EpochLoss(), *callbacks], alone=alone)
+            rest = [c for c in callbacks if c not in first]
+            trainer = self._build([*begin, EpochLoss(), *rest], alone=alone)
             profiler = trainer.profiler  # type: ignore[attr-defined]  # set by a connector
             if isinstance(profiler, StepProfile):
                 profiler.watch(module, folder=self.folder)
@@ -217,7 +279,7 @@ class ModelTrainer:
         if best is not None:
             best.restore(module)
         return FitReport(
-            seconds=0.0,
+            seconds=sum((checkpoint.seconds for checkpoint in first), 0.0),
             epochs=trainer.current_epoch,
             best_epoch=best.epoch if best else None,
             best_score=best.score if best else None,
@@ -245,12 +307,19 @@ class ModelTrainer:
             plugins=[LightningEnvironment()],
         )
 
+    def _parsed_changes(self) -> tuple[Change, ...]:
+        return parse_changes(self.changes, self.optimizer, self.scheduler)
+
     @property
     def _loggers(self) -> Sequence[Logger]:
         return [self.logger] if isinstance(self.logger, Logger) else self.logger or []
 
-    def _log_relayed(self, message: tuple[dict[str, float], int | None]) -> None:
-        """Logs what a training process relays."""
+    def _hear(self, message: Relayed | tuple[dict[str, float], int | None]) -> None:
+        """Reports or logs what a training process relays."""
+        if isinstance(message, Relayed):
+            assert self.progress is not None
+            message.repeat(self.progress)
+            return
         metrics, step = message
         for logger in self._loggers:
             logger.log_metrics(metrics, step)
@@ -271,7 +340,7 @@ class _Trained:
 
 def _fit_share(
     trainer: ModelTrainer,
-    logged: bool,
+    relayed: tuple[bool, bool],
     module: ForecastModule,
     train: BatchLoader,
     validation: BatchLoader | None,
@@ -282,8 +351,12 @@ def _fit_share(
     # What came with the work is memory that all processes share. They are to share data, but each
     # updates weights of its own.
     module = deepcopy(module)
+    logged, reported = relayed
     trainer = replace(trainer, logger=Relay(tell) if logged else None)
+    reports = RelayedReports(tell) if reported else None
     with seeded(derive_seed(trainer.seed, int(os.environ["LOCAL_RANK"]))):
-        report = trainer._fit(module, train, validation, alone=False, resume=resume)
+        report = trainer._fit(
+            module, train, validation, reports=reports, alone=False, resume=resume
+        )
     state = {name: value.cpu() for name, value in module.state_dict().items()}
     return _Trained(report, state, module.trained_on)

@@ -1,6 +1,7 @@
 """What a source is. One .py with a source and one .yaml with its parameters add it."""
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import ClassVar
 
 from regimecast.core.registry import Registry
@@ -22,6 +23,10 @@ class Source(ABC):
             DataError: nothing there, unreadable, or a column that is mapped is missing; the message
                 names the file, the column and what was found instead.
         """
+
+    def files(self) -> list[Path]:
+        """The user's own files that `load` reads, for the manifest; by default none."""
+        return []
 
 
 SourceRegistry: Registry[Source] = Registry(

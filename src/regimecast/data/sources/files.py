@@ -6,6 +6,7 @@ from glob import glob
 from pathlib import Path
 
 import pandas as pd
+from typing_extensions import override
 
 from regimecast.core.errors import DataError
 from regimecast.data.sources.base import RawBars, Source
@@ -67,7 +68,7 @@ class FileSource(Source):
     def load(self) -> RawBars:
         """Bars of every file, in the order of the patterns, then of the names."""
         tables: dict[str, pd.DataFrame] = {}
-        for path in self.paths():
+        for path in self.files():
             try:
                 tables[str(path)] = self.read(path)
             # OSError: not readable. ValueError: the base of what both parsers raise.
@@ -75,7 +76,8 @@ class FileSource(Source):
                 raise DataError(f"{path} cannot be read as {self.name}: {error}") from error
         return self.reader.bars(tables, origin=", ".join(self.patterns))
 
-    def paths(self) -> list[Path]:
+    @override
+    def files(self) -> list[Path]:
         """Files that `load` reads, in its order.
 
         Raises:

@@ -4,6 +4,7 @@ Lightning's `ModelCheckpoint` writes pickles. It can still be added for what it 
 the optimizer's state; the weights that a model ends up with come from here.
 """
 
+from math import isnan
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,8 @@ __all__ = ["BestWeights"]
 
 class BestWeights(Callback):
     """Keeps a copy of the weights of the epoch with the best metric; ties keep the earlier one.
+
+    An epoch whose metric is NaN is kept only until one has a number.
 
     Args:
         monitor: metric that decides, such as ``val/loss``.
@@ -82,4 +85,6 @@ class BestWeights(Callback):
             self._state = {}
 
     def _better(self, score: float, than: float) -> bool:
+        if isnan(than):
+            return not isnan(score)
         return score < than if self.mode == "min" else score > than

@@ -1,0 +1,144 @@
+"""A Ray cluster on this machine as ``ray start`` makes one: every node a session of processes."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+
+__all__ = ["Cluster", "Process", "cluster", "processes_of"]
+
+NODES = 3
+PATIENCE = 120.0
+"""Seconds in which a node begins."""
+MEMORY = 80 * 2**20
+"""Bytes of each node's object store: little is ever in it."""
+SETTINGS = {
+    "RAY_AUTH_MODE": "disabled",  # whatever this user's home has
+    # The head looks often whether the others live.
+    "RAY_health_check_initial_delay_ms": "500",
+    "RAY_health_check_period_ms": "500",
+}
+
+
+@dataclass(frozen=True)
+class Process:
+    """One that lives."""
+
+    id: int
+    group: int
+    command: str
+
+
+def processes_of(*sessions: int) -> list[Process]:
+    """Processes of sessions, by /proc."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            state, _, group, session = (
+                (place / "stat").read_text().rpartition(")")[2].split(maxsplit=4)[:4]
+            )
+            if int(session) in sessions and state != "Z":
+                command = (place / "cmdline").read_text().replace("\0", " ")
+                found.append(Process(int(place.name), int(group), command))
+    return found
+
+
+class Node:
+    """One node with one core, which may still be beginning."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        folder.mkdir()
+        self._log = folder / "out.txt"
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [
+                    sys.executable, "-m", "ray.scripts.scripts", "start", "--block",
+                    "--disable-usage-stats", "--node-ip-address=127.0.0.1", "--num-cpus=1",
+                    f"--temp-dir={folder}", f"--object-store-memory={MEMORY}",
+                    "--min-worker-port=0", "--max-worker-port=0",
+                    "--dashboard-agent-listen-port=0", *options,
+                ],
+                stdout=log, stderr=log, env={**os.environ, **SETTINGS}, start_new_session=True,
+            )  # fmt: skip
+        self.session = self._process.pid
+
+    def wait(self) -> str:
+        """What the node has said when it takes jobs."""
+        deadline = time.monotonic() + PATIENCE
+        while "Ray runtime started" not in (text := self._log.read_text()):
+            assert self._process.poll() is None, text
+            assert time.monotonic() < deadline, text
+            time.sleep(0.05)
+        return text
+
+    @property
+    def lives(self) -> bool:
+        return self._process.poll() is None and any(
+            "/raylet " in process.command for process in processes_of(self.session)
+        )
+
+    def kill(self) -> int:
+        """Ends all of it at once, as when a machine loses its power; returns how many they were."""
+        hit = 0
+        for process in processes_of(self.session):
+            with suppress(ProcessLookupError):
+                os.kill(process.id, signal.SIGKILL)
+                hit += 1
+        self._process.wait()
+        return hit
+
+
+class Cluster:
+    """A head and two workers."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._made = 0
+        self.nodes: list[Node] = []
+        """The first is the head."""
+        self.address = ""
+
+    def mend(self) -> None:
+        """Begins a fresh node for each that is dead or missing; all of them where the head is."""
+        if not self.nodes or not self.nodes[0].lives:
+            self.kill()
+            self.nodes = [self._begin("--head", "--port=0", "--include-dashboard=false")]
+            (self.address,) = re.findall(r"--address='(\S+)'", self.nodes[0].wait())
+        dead = [node for node in self.nodes if not node.lives]
+        for node in dead:
+            node.kill()
+            self.nodes.remove(node)
+        fresh = [self._begin(f"--address={self.address}") for _ in range(NODES - len(self.nodes))]
+        self.nodes += fresh
+        for node in fresh:
+            node.wait()
+
+    def kill(self) -> None:
+        """Ends all nodes."""
+        while self.nodes:
+            self.nodes.pop().kill()
+
+    def _begin(self, *options: str) -> Node:
+        self._made += 1
+        return Node(self._folder / str(self._made), *options)
+
+
+@contextmanager
+def cluster() -> Iterator[Cluster]:
+    """Block with a cluster of which nothing is left afterwards."""
+    folder = Path(mkdtemp(prefix="ray-", dir="/tmp"))  # a socket's path has to be short
+    made = Cluster(folder)
+    try:
+        made.mend()
+        yield made
+    finally:
+        made.kill()
+        shutil.rmtree(folder, ignore_errors=True)

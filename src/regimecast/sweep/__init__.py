@@ -1,0 +1,1 @@
+"""Many jobs of one study: which are missing, a process for each, and how they ended."""
