@@ -1,5 +1,6 @@
 """Fixtures of the end-to-end tests: an empty working folder, and the command line in it."""
 
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -67,6 +68,14 @@ def start(folder: Path) -> Iterator[Callable[..., Started]]:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
-    """A finished run, to be read and not to be changed."""
+    """A finished run, to be read; whatever writes beside it or in its ledger takes `copied`."""
     folder = tmp_path_factory.mktemp("finished")
     return run(*TINY, f"runs={folder / 'runs'}", f"ledger={folder / 'ledger'}")
+
+
+@pytest.fixture
+def copied(finished: RunResult, folder: Path) -> Path:
+    """A finished run that may be changed, with the ledger that has it, in the working folder."""
+    shutil.copytree(finished.folder.parents[1], folder / "runs")
+    shutil.copytree(finished.folder.parents[2] / "ledger", folder / "ledger")
+    return Path("runs/study") / finished.folder.name

@@ -11,7 +11,6 @@ from typing import Any
 import optuna
 import pytest
 from omegaconf import OmegaConf
-from ray.cluster_utils import Cluster
 from sqlalchemy.engine import make_url
 
 from regimecast.core.errors import ConfigError
@@ -172,18 +171,15 @@ def test_a_node_that_is_killed_costs_only_its_last_steps(
 
 
 def test_nodes_that_come_and_go(start: Callable[..., Started]):
-    quick = {"health_check_initial_delay_ms": 500, "health_check_period_ms": 500}
-    head = {"num_cpus": 1, "include_dashboard": False, "_system_config": quick}
-    made = Cluster(initialize_head=True, head_node_args=head)
-    try:
-        leaves = made.add_node(num_cpus=1)
+    with cluster() as made:
+        made.begin(cpus=1)
+        leaves = made.begin(cpus=1)
+        leaves.wait()
         started = start(*SEARCH, "sweep=asha", "sweep.trials=4", f"sweep.address={made.address}")
         started.wait_for(lambda: len(running()) == 2, "job on each node")
-        made.remove_node(leaves, allow_graceful=False)
-        made.add_node(num_cpus=1)
+        leaves.kill()
+        made.begin(cpus=1)
         ended = end(started)
-    finally:
-        made.shutdown()
     assert ended.code == 0, ended.err
     manifests = [read_json(run / "manifest.json") for run in run_folders(STUDY)]
     assert {m["status"] for m in manifests} <= {"finished", "pruned"}

@@ -14,7 +14,7 @@ import yaml
 
 from regimecast.core.config import config_folder
 from regimecast.data.panel import Column, Panel, Role
-from regimecast.experiment import RunResult, compose
+from regimecast.experiment import compose
 from regimecast.features.pipeline import FeaturePipeline
 from regimecast.labels.incremental import IncrementalLabeler, LabelRule
 from regimecast.models.base import ModelRegistry
@@ -95,17 +95,15 @@ def test_sweeps_compose(words: list[str]):
             assert word == "-m" or (config_folder() / group / f"{option}.yaml").is_file()
 
 
-def test_finished_runs_are_evaluated_ranked_and_shown(
-    command: Callable[..., Ended], finished: RunResult
-):
-    job, study = str(finished.folder), str(finished.folder.parent)
+def test_finished_runs_are_evaluated_ranked_and_shown(command: Callable[..., Ended], copied: Path):
+    job, study = str(copied), str(copied.parent)
     replaced = {"runs": study, "runs/STUDY": study}
     replaced |= dict.fromkeys(("runs/STUDY/JOB", "runs/STUDY/OTHER"), job)
     for words in REGIMECAST:
         if words[0] in OF_RUNS:
             named = [replaced.get(word, word) for word in words[1:]]
             if words[0] == "ledger":  # whose folder is there to be left out
-                named.append(str(finished.folder.parents[2] / "ledger"))
+                named.append("ledger")
             ended = command(words[0], *named)
             assert ended.code == 0, ended.err
 

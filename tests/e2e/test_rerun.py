@@ -1,7 +1,6 @@
 """Runs repeated from their folders, compared to the bit, and what is said when they differ."""
 
 import json
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from regimecast import job
 from regimecast.core.errors import ConfigError, DataError
 from regimecast.core.files import read_json, write_json
 from regimecast.core.hashing import hash_json
-from regimecast.experiment import RunResult
 from regimecast.models.base import ModelRegistry
 from regimecast.rerun import rerun
 from regimecast.same_job import config_to_resume
@@ -52,14 +50,6 @@ def change(run: Path, edit: Callable[[dict[str, Any]], object]) -> None:
     manifest = read_json(run / "manifest.json")
     edit(manifest)
     write_json(run / "manifest.json", manifest)
-
-
-@pytest.fixture
-def copied(finished: RunResult, folder: Path) -> Path:
-    """A finished run that may be changed."""
-    shutil.copytree(finished.folder.parents[1], folder / "runs")
-    shutil.copytree(finished.folder.parents[2] / "ledger", folder / "ledger")
-    return Path("runs/study") / finished.folder.name
 
 
 @pytest.fixture

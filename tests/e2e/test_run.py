@@ -135,14 +135,14 @@ def test_evaluate_gives_the_same_forecasts(finished: RunResult, command: Callabl
     assert {p: p.stat().st_mtime_ns for p in finished.folder.rglob("*")} == before
 
 
-def test_evaluate_under_other_costs_changes_trading_only(finished: RunResult):
-    free = evaluate_run(finished.folder, ["cost=zero", "strategy.threshold=0"])
+def test_evaluate_under_other_costs_changes_trading_only(finished: RunResult, copied: Path):
+    free = evaluate_run(copied, ["cost=zero", "strategy.threshold=0"])
     assert free.identical
     assert free.metrics["forecast"] == finished.metrics["forecast"]
     gross, net = (m["trading"]["strategy"] for m in (free.metrics, finished.metrics))
     assert gross["turnover"] == net["turnover"] > 0
     assert gross["total_return"] > net["total_return"]
-    dear = evaluate_run(finished.folder, ["cost.slippage_bps=30"])
+    dear = evaluate_run(copied, ["cost.slippage_bps=30"])
     assert dear.metrics["trading"]["strategy"]["total_return"] < net["total_return"]
 
 

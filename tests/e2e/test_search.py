@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from ray.cluster_utils import Cluster
 
 from regimecast.core.errors import ConfigError
 from regimecast.core.files import read_json
@@ -15,6 +14,7 @@ from regimecast.sweep.cluster import check_address, check_room
 from regimecast.tracking.folder import read_status
 from regimecast.tracking.ledger import Ledger
 from tests.e2e.command import TINY, Ended, Started, run_folders, trains
+from tests.sweep.nodes import cluster
 
 STUDY = Path("runs/study")
 SEARCHED = ("optimizer.lr=tag(log,interval(1e-5,1e-2))", "model.hidden_size=8,16")
@@ -23,12 +23,12 @@ PATIENT = ("trainer.max_epochs=150", "callbacks.early_stopping.patience=1000")
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[str]:
+def address() -> Iterator[str]:
     """Address of a cluster of two nodes with a core each."""
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    made.add_node(num_cpus=1)
-    yield str(made.address)
-    made.shutdown()
+    with cluster() as nodes:
+        nodes.begin(cpus=1)
+        nodes.begin(cpus=1).wait()
+        yield nodes.address
 
 
 def end(started: Started) -> Ended:
@@ -49,11 +49,11 @@ def counted() -> int:
 
 
 def test_a_search_cuts_the_worse_jobs_and_goes_on_where_it_was(
-    start: Callable[..., Started], cluster: str
+    start: Callable[..., Started], address: str
 ):
     arguments = (
         "train", "-m", *TINY, "trainer.max_epochs=3", *SEARCHED, *FIXED, "sweep=asha",
-        "sweep.scheduler.grace=1", f"sweep.address={cluster}",
+        "sweep.scheduler.grace=1", f"sweep.address={address}",
     )  # fmt: skip
     ended = end(start(*arguments, "sweep.trials=4"))
     assert ended.code == 0, ended.err
@@ -98,11 +98,11 @@ def test_a_search_cuts_the_worse_jobs_and_goes_on_where_it_was(
     ids=lambda way: way[0][6:],
 )
 def test_every_way_of_searching_comes_to_its_end(
-    start: Callable[..., Started], cluster: str, way: tuple[str, ...]
+    start: Callable[..., Started], address: str, way: tuple[str, ...]
 ):
     arguments = (
         "train", "-m", *TINY, "trainer.max_epochs=3", *SEARCHED, *FIXED, *way, "sweep.trials=4",
-        f"sweep.address={cluster}",
+        f"sweep.address={address}",
     )  # fmt: skip
     ended = end(start(*arguments))
     assert ended.code == 0, ended.err
@@ -140,10 +140,10 @@ def test_a_search_that_was_ended_goes_on(start: Callable[..., Started], number: 
     assert counted() == 2
 
 
-def test_a_job_whose_worker_is_killed_goes_on(start: Callable[..., Started], cluster: str):
+def test_a_job_whose_worker_is_killed_goes_on(start: Callable[..., Started], address: str):
     started = start(
         "train", "-m", *TINY, *PATIENT, *SEARCHED, *FIXED, "sweep=random", "sweep.trials=1",
-        f"sweep.address={cluster}",
+        f"sweep.address={address}",
     )  # fmt: skip
     started.wait_for(trains(STUDY), "first epoch")
     (run,) = run_folders(STUDY)
@@ -162,12 +162,12 @@ def parent(process: int) -> int:
     return int(text.rpartition(")")[2].split()[1])
 
 
-def test_jobs_that_report_no_objective_have_failed(start: Callable[..., Started], cluster: str):
+def test_jobs_that_report_no_objective_have_failed(start: Callable[..., Started], address: str):
     arguments = (
         "train", "-m", *TINY, *SEARCHED, *FIXED, "sweep=random", "sweep.trials=3", "sweep.jobs=1",
         "sweep.objectives=[{validation/sharpe:max}]", "sweep.fail_fast=true",
         "strategy=quantile_band", "strategy.margin_bps=100000",  # it never trades
-        f"sweep.address={cluster}",
+        f"sweep.address={address}",
     )  # fmt: skip
     ended = end(start(*arguments))
     assert ended.code == 1
@@ -225,10 +225,10 @@ def test_a_job_that_fits_nowhere_is_refused():
     check_address(None)
 
 
-def test_two_searches_of_one_study_do_not_run_at_once(start: Callable[..., Started], cluster: str):
+def test_two_searches_of_one_study_do_not_run_at_once(start: Callable[..., Started], address: str):
     arguments = (
         "train", "-m", *TINY, *PATIENT, *SEARCHED, *FIXED, "sweep=random", "sweep.trials=2",
-        f"sweep.address={cluster}",
+        f"sweep.address={address}",
     )  # fmt: skip
     first = start(*arguments)
     first.wait_for((STUDY / "search.db").exists, "search")

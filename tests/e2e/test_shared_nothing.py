@@ -4,22 +4,18 @@ A node is a Ray node in namespaces of its own, where the folder of the search is
 and the host has another name; killing it kills all that runs there.
 """
 
-import os
 import shutil
-import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from ray.cluster_utils import Cluster
 
 from regimecast.core.files import read_json
 from regimecast.tracking.folder import read_status
 from regimecast.tracking.ledger import Ledger
 from tests.e2e.command import TINY, Ended, Started, run_folders
+from tests.sweep.nodes import Node, cluster
 
 STUDY = Path("runs/study")
 SEARCHED = (
@@ -38,7 +34,7 @@ def hidden(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def cluster(hidden: Path) -> Iterator[tuple[str, dict[str, subprocess.Popen[bytes]]]]:
+def alone(hidden: Path) -> Iterator[tuple[str, dict[str, Node]]]:
     """Address of a cluster whose head runs no jobs, and its nodes by name, with a core each."""
     if shutil.which("unshare") is None:
         pytest.skip("there is no unshare on this system")
@@ -48,41 +44,18 @@ def cluster(hidden: Path) -> Iterator[tuple[str, dict[str, subprocess.Popen[byte
     )  # fmt: skip
     if tried.returncode:
         pytest.skip(f"namespaces are not permitted here: {tried.stderr.strip()}")
-    made = Cluster(
-        initialize_head=True,
-        head_node_args={
-            "num_cpus": 0,
-            "include_dashboard": False,
-            # A node that is killed is missed soon.
-            "_system_config": {"health_check_period_ms": 1000, "health_check_timeout_ms": 20000},
-        },
-    )
-    ray = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--num-cpus=1"]
-    nodes = {
-        name: subprocess.Popen(
-            [
-                *ALONE, "sh", "-c", f'{SETTING_UP} && cd / && shift 2 && exec "$@"', "sh",
-                str(hidden), name, *ray, f"--address={made.address}",
-            ],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )
-        for name in NODES
-    }  # fmt: skip
-    try:
-        _wait_for(made, 1 + len(nodes))
-        yield str(made.address), nodes
-    finally:
-        for node in nodes.values():
-            node.kill()
+    setting_up = f'{SETTING_UP} && cd / && shift 2 && exec "$@"'
+    with cluster() as nodes:
+        nodes.begin(cpus=0)
+        named = {
+            name: nodes.begin(
+                cpus=1, within=(*ALONE, "sh", "-c", setting_up, "sh", str(hidden), name)
+            )
+            for name in NODES
+        }
+        for node in named.values():
             node.wait()
-        made.shutdown()
-
-
-def _wait_for(cluster: Cluster, nodes: int) -> None:
-    deadline = time.monotonic() + 120
-    while sum(node["Alive"] for node in cluster.global_state.node_table()) < nodes:
-        assert time.monotonic() < deadline, "a node does not join"
-        time.sleep(0.1)
+        yield nodes.address, named
 
 
 @pytest.fixture
@@ -110,12 +83,12 @@ def counted() -> int:
 
 def test_a_search_on_nodes_that_share_only_a_store(
     start: Callable[..., Started],
-    cluster: tuple[str, dict[str, subprocess.Popen[bytes]]],
+    alone: tuple[str, dict[str, Node]],
     folder: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ):
-    address, _ = cluster
+    address, _ = alone
     arguments = (
         "train", "-m", *TINY, "trainer.max_epochs=3", *SEARCHED, "sweep=asha",
         "sweep.scheduler.grace=1", f"sweep.address={address}",
@@ -149,10 +122,10 @@ def test_a_search_on_nodes_that_share_only_a_store(
 
 def test_a_job_whose_node_is_killed_goes_on_from_the_store(
     start: Callable[..., Started],
-    cluster: tuple[str, dict[str, subprocess.Popen[bytes]]],
+    alone: tuple[str, dict[str, Node]],
     tmp_path: Path,
 ):
-    address, nodes = cluster
+    address, nodes = alone
     started = start(
         "train", "-m", *TINY, "trainer.max_epochs=50", "callbacks.early_stopping.patience=1000",
         *SEARCHED, "sweep=random", "sweep.trials=1", f"sweep.address={address}",
@@ -171,7 +144,7 @@ def test_a_job_whose_node_is_killed_goes_on_from_the_store(
     started.wait_for(lambda: bool(held()), "state in the store")
     (manifest,) = held()
     victim = read_json(manifest)["process"]["host"]
-    os.kill(nodes[victim].pid, signal.SIGKILL)
+    nodes[victim].kill()
     done = ended(started)
     assert done.code == 0, done.err
     (run,) = run_folders(STUDY)

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,12 +32,12 @@ CLIENT = find_spec("grpc") is not None
 class Node:
     """One node, from ``ray start --block`` on."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, within: Sequence[str] = ()) -> None:
         self._log = folder / "out.txt"
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 [
-                    sys.executable, "-m", "ray.scripts.scripts", "start", "--block",
+                    *within, sys.executable, "-m", "ray.scripts.scripts", "start", "--block",
                     "--disable-usage-stats", "--node-ip-address=127.0.0.1",
                     f"--temp-dir={folder}", f"--object-store-memory={_MEMORY}",
                     "--min-worker-port=0", "--max-worker-port=0",
@@ -93,12 +93,17 @@ class Nodes:
     def client_address(self) -> str:
         return f"ray://127.0.0.1:{self._client_port}"
 
-    def begin(self, *, cpus: int, gpus: int = 0) -> Node:
-        """Another node; the first one waits for itself."""
+    def begin(self, *, cpus: int, gpus: int = 0, within: Sequence[str] = ()) -> Node:
+        """Another node; the first one waits for itself.
+
+        Args:
+            cpus, gpus: what it says it has.
+            within: command that runs the node's as its last arguments.
+        """
         size = (f"--num-cpus={cpus}", f"--num-gpus={gpus}")
         place = Path(mkdtemp(prefix="n", dir=self._folder))
         if self.each:
-            node = Node(place, f"--address={self.address}", *size)
+            node = Node(place, f"--address={self.address}", *size, within=within)
         else:
             client = [f"--ray-client-server-port={self._client_port}"] if CLIENT else []
             own = ("--head", f"--port={self._port}", "--include-dashboard=false", *client)

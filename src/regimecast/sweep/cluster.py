@@ -5,6 +5,7 @@ import os
 import platform
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -96,7 +97,8 @@ def prepare(address: str | None) -> None:
     Args:
         address: see `connected`.
     """
-    private = closed_to_others() if address is None else {}
+    # Ray imported by then asks for no token, and could not reach one begun here that wants it.
+    private = closed_to_others() if address is None and "ray" not in sys.modules else {}
     for key, value in {**_ENVIRONMENT, **private}.items():
         os.environ.setdefault(key, value)
 
