@@ -267,7 +267,7 @@ def main() -> None:
 
         for name in given.settings:
             setting = SETTINGS[name]
-            with cluster() if name == "cluster" else nullcontext() as nodes:
+            with cluster(3) if name == "cluster" else nullcontext() as nodes:
                 bad += harness(
                     kills=given.kills,
                     arguments=setting.arguments,

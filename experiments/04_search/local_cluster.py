@@ -1,21 +1,27 @@
-"""A Ray cluster on this machine as ``ray start`` makes one: every node a session of processes."""
+"""A Ray cluster on this machine as ``ray start`` makes one: every node a session of processes.
+
+Tests use it too.
+"""
 
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import mkdtemp
 
-__all__ = ["Cluster", "Process", "cluster", "processes_of"]
+__all__ = ["CLIENT", "Cluster", "Node", "Process", "cluster", "processes_of"]
 
-NODES = 3
+CLIENT = find_spec("grpc") is not None
+"""Whether a head can speak to Ray Client."""
 PATIENCE = 120.0
 """Seconds in which a node begins."""
 MEMORY = 80 * 2**20
@@ -52,16 +58,16 @@ def processes_of(*sessions: int) -> list[Process]:
 
 
 class Node:
-    """One node with one core, which may still be beginning."""
+    """One node, from ``ray start --block`` on; it may still be beginning."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, within: Sequence[str] = ()) -> None:
         folder.mkdir()
         self._log = folder / "out.txt"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [
-                    sys.executable, "-m", "ray.scripts.scripts", "start", "--block",
-                    "--disable-usage-stats", "--node-ip-address=127.0.0.1", "--num-cpus=1",
+                    *within, sys.executable, "-m", "ray.scripts.scripts", "start", "--block",
+                    "--disable-usage-stats", "--node-ip-address=127.0.0.1",
                     f"--temp-dir={folder}", f"--object-store-memory={MEMORY}",
                     "--min-worker-port=0", "--max-worker-port=0",
                     "--dashboard-agent-listen-port=0", *options,
@@ -97,28 +103,50 @@ class Node:
 
 
 class Cluster:
-    """A head and two workers."""
+    """Nodes on this machine; the first is the head."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, size: int) -> None:
         self._folder = folder
+        self._size = size
         self._made = 0
         self.nodes: list[Node] = []
-        """The first is the head."""
         self.address = ""
+        self.client_address = ""
+        """For Ray Client."""
+
+    def begin(self, *, cpus: int = 1, gpus: int = 0, within: Sequence[str] = ()) -> Node:
+        """Another node; only the head is waited for.
+
+        Args:
+            cpus: cores that it says it has.
+            gpus: such GPUs.
+            within: command that runs the node's as its last arguments.
+        """
+        self._made += 1
+        place, size = self._folder / str(self._made), (f"--num-cpus={cpus}", f"--num-gpus={gpus}")
+        if self.nodes:
+            node = Node(place, f"--address={self.address}", *size, within=within)
+        else:
+            with socket.create_server(("127.0.0.1", 0)) as server:
+                port = server.getsockname()[1]
+            client = [f"--ray-client-server-port={port}"] if CLIENT else []
+            own = ("--head", "--port=0", "--include-dashboard=false", *client)
+            node = Node(place, *own, *size, within=within)
+            (self.address,) = re.findall(r"--address='(\S+)'", node.wait())
+            self.client_address = f"ray://127.0.0.1:{port}"
+        self.nodes.append(node)
+        return node
 
     def mend(self) -> None:
         """Begins a fresh node for each that is dead or missing; all of them where the head is."""
         if not self.nodes or not self.nodes[0].lives:
             self.kill()
-            self.nodes = [self._begin("--head", "--port=0", "--include-dashboard=false")]
-            (self.address,) = re.findall(r"--address='(\S+)'", self.nodes[0].wait())
-        dead = [node for node in self.nodes if not node.lives]
-        for node in dead:
+        for node in [node for node in self.nodes if not node.lives]:
             node.kill()
             self.nodes.remove(node)
-        fresh = [self._begin(f"--address={self.address}") for _ in range(NODES - len(self.nodes))]
-        self.nodes += fresh
-        for node in fresh:
+        while len(self.nodes) < self._size:
+            self.begin()
+        for node in self.nodes:
             node.wait()
 
     def kill(self) -> None:
@@ -126,16 +154,16 @@ class Cluster:
         while self.nodes:
             self.nodes.pop().kill()
 
-    def _begin(self, *options: str) -> Node:
-        self._made += 1
-        return Node(self._folder / str(self._made), *options)
-
 
 @contextmanager
-def cluster() -> Iterator[Cluster]:
-    """Block with a cluster of which nothing is left afterwards."""
+def cluster(size: int = 0) -> Iterator[Cluster]:
+    """Block with a cluster of which nothing is left afterwards.
+
+    Args:
+        size: nodes with one core each that it begins with.
+    """
     folder = Path(mkdtemp(prefix="ray-", dir="/tmp"))  # a socket's path has to be short
-    made = Cluster(folder)
+    made = Cluster(folder, size)
     try:
         made.mend()
         yield made

@@ -70,7 +70,7 @@ def main() -> None:
         for name, count in sorted(halfway.items()):
             print(f"  {name}: {count} of {total[name]} epochs")
 
-        with cluster() as nodes:
+        with cluster(3) as nodes:
             ran = finished_on(sweep, nodes)
             print(f"the same command on {len(nodes.nodes)} nodes: {sweep.finished()} jobs finished")
         for node, count in sorted(Counter(ran.values()).items()):

@@ -6,7 +6,14 @@ from regimecast.core.naming import safe, sweep_name, sweep_named
 def test_a_sweep_has_the_same_name_in_any_order_and_however_it_is_run():
     name = sweep_name(["model=lstm,nhits", "seed=1,2"])
     assert name.startswith("model=lstm,nhits,seed=1,2-")
-    hurried = ["seed=1,2", "sweep.jobs=4", "hydra.launcher.n_jobs=2", "model=lstm,nhits", "runs=r"]
+    hurried = [
+        "seed=1,2",
+        "sweep.jobs=4",
+        "sweep.remote=s3://bucket",
+        "hydra.launcher.n_jobs=2",
+        "model=lstm,nhits",
+        "runs=r",
+    ]
     assert sweep_name(hurried).rpartition("-")[2] == name.rpartition("-")[2]
     assert sweep_name(["model=lstm,nhits", "seed=1,3"]) != name
     assert sweep_name(["sweep=asha", "model=lstm,nhits", "seed=1,2"]) != name

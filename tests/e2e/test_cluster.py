@@ -10,6 +10,7 @@ from typing import Any
 
 import optuna
 import pytest
+from local_cluster import CLIENT, Cluster, Node, cluster, processes_of
 from omegaconf import OmegaConf
 from sqlalchemy.engine import make_url
 
@@ -20,7 +21,6 @@ from regimecast.tracking.folder import read_status
 from regimecast.tracking.ledger import Ledger
 from regimecast.training.progress import FILENAME, Recorded, read_progress
 from tests.e2e.command import TINY, Ended, Started, run_folders
-from tests.sweep.nodes import CLIENT, Nodes, cluster, environment_of
 
 pytestmark = pytest.mark.timeout(600)  # clusters begin and end, and a kill has to be noticed
 
@@ -36,13 +36,24 @@ DATABASE = "REGIMECAST_TEST_DATABASE"
 
 
 @pytest.fixture(scope="module")
-def nodes() -> Iterator[Nodes]:
+def nodes() -> Iterator[Cluster]:
     """A head with a core, and two nodes with two cores and a GPU each, as far as Ray knows."""
     with cluster() as made:
         made.begin(cpus=1)
         for node in [made.begin(cpus=2, gpus=1) for _ in range(2)]:
             node.wait()
         yield made
+
+
+def processes(node: Node) -> set[int]:
+    """Numbers of a node's processes, jobs and what they began among them."""
+    return {process.id for process in processes_of(node.session)}
+
+
+def environment_of(process: int) -> dict[str, str]:
+    """What a process was begun with."""
+    text = Path(f"/proc/{process}/environ").read_text(encoding="utf-8")
+    return dict(entry.split("=", 1) for entry in text.split("\0") if "=" in entry)
 
 
 def end(started: Started) -> Ended:
@@ -81,7 +92,7 @@ def counted() -> int:
 
 @pytest.fixture(scope="module")
 def undisturbed(
-    nodes: Nodes, tmp_path_factory: pytest.TempPathFactory
+    nodes: Cluster, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[dict[str, Any], list[list[int]], set[str]]:
     """Results of a search with half a GPU for each job, jobs on each node at every look, and the
     devices that they saw.
@@ -96,7 +107,7 @@ def undisturbed(
         )  # fmt: skip
         while started.process.is_alive():
             numbers = list(running())
-            loads.append([len(node.processes() & set(numbers)) for node in nodes.each])
+            loads.append([len(processes(node) & set(numbers)) for node in nodes.nodes])
             for number in numbers:
                 try:
                     devices.add(environment_of(number).get("CUDA_VISIBLE_DEVICES", "none"))
@@ -110,21 +121,21 @@ def undisturbed(
 
 
 def test_jobs_share_a_gpu(
-    nodes: Nodes, undisturbed: tuple[dict[str, Any], list[list[int]], set[str]]
+    nodes: Cluster, undisturbed: tuple[dict[str, Any], list[list[int]], set[str]]
 ):
     _, loads, devices = undisturbed
     assert [max(load) for load in zip(*loads, strict=True)] == [0, 2, 2]
     assert devices == {"0"}
 
 
-def test_more_gpus_than_a_node_has_are_refused(start: Callable[..., Started], nodes: Nodes):
+def test_more_gpus_than_a_node_has_are_refused(start: Callable[..., Started], nodes: Cluster):
     ended = end(start(*SEARCH, "sweep=random", "sweep.gpu=2", f"sweep.address={nodes.address}"))
     assert ended.code == 2, ended.err
     assert "a job takes 1 CPU and 2 GPU" in ended.err
     assert run_folders(STUDY) == []
 
 
-def test_nodes_are_looked_at(start: Callable[..., Started], nodes: Nodes):
+def test_nodes_are_looked_at(start: Callable[..., Started], nodes: Cluster):
     ended = end(start("cluster", "check", "--address", nodes.address, *TINY))
     assert ended.code == 0, ended.err
     assert "All 3 nodes can run jobs: 5 CPUs, 2 GPUs." in ended.out
@@ -132,27 +143,27 @@ def test_nodes_are_looked_at(start: Callable[..., Started], nodes: Nodes):
 
 def test_a_node_that_is_killed_costs_only_its_last_steps(
     start: Callable[..., Started],
-    nodes: Nodes,
+    nodes: Cluster,
     undisturbed: tuple[dict[str, Any], list[list[int]], set[str]],
 ):
     started = start(
         *SEARCH, "sweep=random", f"sweep.trials={JOBS}", f"sweep.address={nodes.address}"
     )
-    *_, lost = nodes.each
+    *_, lost = nodes.nodes
 
     def trains_there() -> bool:
-        there = lost.processes()
+        there = processes(lost)
         return any(n in there and len(steps_of(run)) > 1 for n, run in running().items())
 
     started.wait_for(trains_there, "job on the node")
-    there = lost.processes()
+    there = processes(lost)
     lost.kill()
     # Some may not have made a step yet.
     theirs = [
         r for r in run_folders(STUDY) if read_json(r / "manifest.json")["process"]["id"] in there
     ]
     steps = {run: steps_of(run) for run in theirs}
-    nodes.each.remove(lost)
+    nodes.nodes.remove(lost)
     instead = nodes.begin(cpus=2, gpus=1)
     ended = end(started)
     instead.wait()
@@ -188,8 +199,11 @@ def test_nodes_that_come_and_go(start: Callable[..., Started]):
 
 
 @pytest.mark.skipif(not CLIENT, reason="Ray Client needs grpcio")
-def test_a_search_through_ray_client_runs_on_the_head(start: Callable[..., Started], nodes: Nodes):
-    arguments = (*SEARCH, "sweep=random", "sweep.trials=2", f"sweep.address={nodes.client_address}")
+def test_a_search_through_ray_client_runs_on_the_head(
+    start: Callable[..., Started], nodes: Cluster
+):
+    where = f"sweep.address={nodes.client_address}"
+    arguments = (*SEARCH, "sweep=random", "sweep.trials=2", where)
     started = start(*arguments)
     started.wait_for(lambda: len(running()) == 2, "jobs")
     started.signal(signal.SIGINT)
@@ -215,7 +229,7 @@ def test_ray_client_without_its_package_is_refused(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.skipif(DATABASE not in os.environ, reason=f"{DATABASE} names no database")
-def test_a_database_keeps_the_trials_of_a_search(start: Callable[..., Started], nodes: Nodes):
+def test_a_database_keeps_the_trials_of_a_search(start: Callable[..., Started], nodes: Cluster):
     url = os.environ[DATABASE]
     with suppress(KeyError):  # of an earlier test
         optuna.delete_study(study_name=str(STUDY), storage=url)
@@ -242,7 +256,7 @@ def test_a_database_keeps_the_trials_of_a_search(start: Callable[..., Started], 
         assert not password or path.is_dir() or password.encode() not in path.read_bytes(), path
 
 
-def test_a_population_whose_driver_is_killed_goes_on(start: Callable[..., Started], nodes: Nodes):
+def test_a_population_whose_driver_is_killed_goes_on(start: Callable[..., Started], nodes: Cluster):
     arguments = (
         *SEARCH, "sweep=pbt", "sweep.trials=4", "sweep.scheduler.interval=10",
         "trainer.max_epochs=30", f"sweep.address={nodes.address}",

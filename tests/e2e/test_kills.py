@@ -1,30 +1,12 @@
 """The harness that kills sweeps at random moments, a few times; the study is in experiments."""
 
-import importlib.util
 import shutil
-import sys
 from pathlib import Path
-from types import ModuleType
 
-import pytest
-
-from tests.conftest import REPOSITORY
+import kill_harness
 
 
-@pytest.fixture
-def kill_harness(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    path = REPOSITORY / "experiments" / "04_search" / "kill_harness.py"
-    monkeypatch.syspath_prepend(path.parent)
-    spec = importlib.util.spec_from_file_location("kill_harness", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "kill_harness", module)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_a_sweep_that_was_killed_ends_as_if_it_had_not_been(kill_harness: ModuleType, folder: Path):
+def test_a_sweep_that_was_killed_ends_as_if_it_had_not_been(folder: Path):
     rows: list = []
     sweep = (*kill_harness.TINY, "model=lstm,lightgbm", "sweep.jobs=2")
     bad = kill_harness.harness(kills=2, arguments=sweep, victims=("all",), seed=1, tell=rows.append)
@@ -33,7 +15,7 @@ def test_a_sweep_that_was_killed_ends_as_if_it_had_not_been(kill_harness: Module
     assert rows[0].jobs_finished == 2
 
 
-def test_the_harness_sees_what_is_wrong(kill_harness: ModuleType, folder: Path):
+def test_the_harness_sees_what_is_wrong(folder: Path):
     """Else it could not fail."""
     arguments = (*kill_harness.TINY, "model=naive,drift")
     measure = kill_harness.Sweep(folder / "measure", arguments)

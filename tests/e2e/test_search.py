@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from local_cluster import cluster
 
 from regimecast.core.errors import ConfigError
 from regimecast.core.files import read_json
@@ -14,7 +15,6 @@ from regimecast.sweep.cluster import check_address, check_room
 from regimecast.tracking.folder import read_status
 from regimecast.tracking.ledger import Ledger
 from tests.e2e.command import TINY, Ended, Started, run_folders, trains
-from tests.sweep.nodes import cluster
 
 STUDY = Path("runs/study")
 SEARCHED = ("optimizer.lr=tag(log,interval(1e-5,1e-2))", "model.hidden_size=8,16")

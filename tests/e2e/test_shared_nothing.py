@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from local_cluster import Node, cluster
 
 from regimecast.core.files import read_json
 from regimecast.tracking.folder import read_status
 from regimecast.tracking.ledger import Ledger
 from tests.e2e.command import TINY, Ended, Started, run_folders
-from tests.sweep.nodes import Node, cluster
 
 STUDY = Path("runs/study")
 SEARCHED = (

@@ -48,9 +48,10 @@ def run(*, repetitions: int, quick: bool) -> BenchReport:
             f"The first two rows: {trials} LSTMs on the S&P 500, drawn by the same seed, all of "
             f"them for {epochs} epochs, or cut by `sweep=asha` with a grace of 3 epochs and a "
             "reduction of 3; no early stopping in either. *Objective*: loss on validation data, "
-            f"best epoch. Then {_PAIR_TRIALS} of them for 8 epochs with one thread each, one "
+            f"best epoch. Then {_PAIR_TRIALS} of one size for 8 epochs with one thread each, one "
             "or two at a time, from the start of the first job to the end of the last. *Overhead*: "
-            "what one at a time takes beyond the jobs' own seconds, a job. *Resuming*: the same "
+            "what one at a time takes beyond the jobs' own seconds, a job: its page and the start "
+            "of the next. *Resuming*: the same "
             f"command again, with one job more, on a study of {_FINISHED} that are finished: from "
             "its start to the start of the new job, interpreter and imports included."
         ),
@@ -88,7 +89,8 @@ def _savings(folder: Path, trials: int, epochs: int) -> tuple[dict[str, Sample],
 def _pair(folder: Path, turn: int, trials: int) -> dict[int, float]:
     """Seconds of one and of two workers, and under 0 those that a job costs besides itself."""
     taken = {}
-    own = ("sweep=random", f"sweep.trials={trials}", "trainer.max_epochs=8")
+    size = ("model.hidden_size=32", "model.layers=1")  # else one of the last takes longest
+    own = ("sweep=random", f"sweep.trials={trials}", "trainer.max_epochs=8", *size)
     for jobs in (1, 2):
         study = f"pair{turn}_{jobs}"
         _train(folder, [*_SEARCH, *own, f"sweep.jobs={jobs}", "sweep.cpu=1", f"study={study}"])

@@ -24,7 +24,7 @@ _NOT_OF_A_SWEEP = (
     "runs=", "ledger=", "tracker=", "tracker.", "hydra/", "hydra.", "sweep.jobs=",
     "sweep.fail_fast=", "sweep.max_failures=", "sweep.time_limit=", "sweep.retries=",
     "sweep.retry_failed=", "sweep.trials=", "sweep.cpu=", "sweep.gpu=", "sweep.address=",
-    "sweep.storage=", *(f"{key}{end}" for key in CHANGES_NOTHING for end in "=."),
+    "sweep.storage=", "sweep.remote=", *(f"{key}{end}" for key in CHANGES_NOTHING for end in "=."),
 )  # fmt: skip
 """Overrides that say where or how fast a sweep is run, not what it is."""
 _LONGEST = 48

@@ -30,7 +30,13 @@ from regimecast.report.numbers import interval, metric_value
 from regimecast.report.palette import DARK
 from regimecast.report.run_files import RunFiles
 
-__all__ = ["render_page", "run_figures", "write_multirun_report", "write_run_report"]
+__all__ = [
+    "packed_plotly",
+    "render_page",
+    "run_figures",
+    "write_multirun_report",
+    "write_run_report",
+]
 
 
 def write_run_report(folder: Path) -> Path:
@@ -151,7 +157,7 @@ def render_page(template: str, **content: Any) -> str:
     content |= {
         "version": _version(),
         "dark_colours": charts.script_json(json.dumps(DARK)),
-        "plotly": _plotly(),
+        "plotly": packed_plotly(),
     }
     # The nonce depends on everything in the page, so that nothing put into the page can know it,
     # and the same run gives the same bytes.
@@ -160,7 +166,7 @@ def render_page(template: str, **content: Any) -> str:
 
 
 @cache
-def _plotly() -> Markup:
+def packed_plotly() -> Markup:
     """plotly.js, compressed to a third: a study of a hundred runs holds it a hundred times."""
     packed = gzip.compress(get_plotlyjs().encode(), mtime=0)
     return Markup(base64.b64encode(packed).decode())  # noqa: S704  # base64 has no markup

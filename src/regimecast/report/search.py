@@ -111,12 +111,15 @@ def _history(
         else f"The {_title(name)} of each finished run"
     )
     first = f", the first of {len(objectives)} objectives" if len(objectives) > 1 else ""
+    best = _best(found, lower=direction == "min")
+    chosen = "" if best is None else f" The best is {names[found[best].label]}."
     return Chart(
         "search-history",
         "Objective by trial",
         f"{what}{first}, in the order in which they began; "
         f"{'lower' if direction == 'min' else 'higher'} is better. The line is the best so far"
-        + (f"; the {cut} hollow ones were cut short." if cut else "."),
+        + (f"; the {cut} hollow ones were cut short." if cut else ".")
+        + chosen,
         history(
             [names[one.label] for one in found],
             _firsts(found),

@@ -197,7 +197,7 @@ def _context() -> Any:
     methods = multiprocessing.get_all_start_methods()
     context: Any = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     if hasattr(context, "set_forkserver_preload"):
-        context.set_forkserver_preload(["regimecast.experiment"])
+        context.set_forkserver_preload(["regimecast.sweep.preloaded"])
     return context
 
 
