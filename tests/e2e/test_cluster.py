@@ -12,6 +12,7 @@ import optuna
 import pytest
 from local_cluster import CLIENT, Cluster, Node, cluster, processes_of
 from omegaconf import OmegaConf
+from ray.cluster_utils import Cluster as RayCluster
 from sqlalchemy.engine import make_url
 
 from regimecast.core.errors import ConfigError
@@ -182,15 +183,19 @@ def test_a_node_that_is_killed_costs_only_its_last_steps(
 
 
 def test_nodes_that_come_and_go(start: Callable[..., Started]):
-    with cluster() as made:
-        made.begin(cpus=1)
-        leaves = made.begin(cpus=1)
-        leaves.wait()
+    """On Ray's own cluster for tests, which begins its nodes in another way."""
+    quick = {"health_check_initial_delay_ms": 500, "health_check_period_ms": 500}
+    head = {"num_cpus": 1, "include_dashboard": False, "_system_config": quick}
+    made = RayCluster(initialize_head=True, head_node_args=head)
+    try:
+        leaves = made.add_node(num_cpus=1)
         started = start(*SEARCH, "sweep=asha", "sweep.trials=4", f"sweep.address={made.address}")
         started.wait_for(lambda: len(running()) == 2, "job on each node")
-        leaves.kill()
-        made.begin(cpus=1)
+        made.remove_node(leaves, allow_graceful=False)
+        made.add_node(num_cpus=1)
         ended = end(started)
+    finally:
+        made.shutdown()
     assert ended.code == 0, ended.err
     manifests = [read_json(run / "manifest.json") for run in run_folders(STUDY)]
     assert {m["status"] for m in manifests} <= {"finished", "pruned"}

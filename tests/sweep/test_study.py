@@ -269,9 +269,12 @@ def test_failed_jobs_are_asked_again_only_when_wanted(tmp_path: Path):
 def test_a_name_that_has_another_search_is_refused(
     tmp_path: Path, where: Space, changes: dict[str, Any], how: dict[str, Any], said: str
 ):
-    opened(tmp_path, SPACE, settings())
+    run(opened(tmp_path / "begun", SPACE, settings()), 1)
     with pytest.raises(ConfigError, match=said):
-        opened(tmp_path, where, settings(**how), **changes)
+        opened(tmp_path / "begun", where, settings(**how), **changes)
+    # One that was refused before its first trial takes nobody's name.
+    opened(tmp_path / "refused", SPACE, settings())
+    assert run(opened(tmp_path / "refused", where, settings(**how), **changes), 1)
 
 
 @pytest.mark.parametrize("url", ["nonsense", "postgresql://nobody@127.0.0.1:1/none", "odd:///x"])

@@ -81,7 +81,7 @@ def run_search(arguments: Sequence[str], config: Any, loader: Any) -> list[JobOu
     if is_client(settings.address):
         _leave_to_head(str(settings.address), base, study)
         return []
-    if settings.storage is not None or not (study / DATABASE).exists():  # it may be new
+    if not any(study.glob("*/manifest.json")):  # else some of its jobs have run
         from regimecast.sweep.rehearsal import rehearse
 
         rehearse(corners, settings.objectives)

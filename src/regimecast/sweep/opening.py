@@ -63,26 +63,20 @@ def open_search(
         _CODE: code,
     }
     try:
-        study = optuna.create_study(
-            storage=database(url),
-            study_name=str(folder),
-            directions=[
-                StudyDirection.MINIMIZE if d == "min" else StudyDirection.MAXIMIZE
-                for d in settings.objectives.values()
-            ],
-            load_if_exists=True,
-        )
+        study = _found(url, folder, settings)
+        before, place = study.user_attrs, str(folder.resolve())
+        if storage is not None:  # others may keep searches in it
+            if before.get(_PLACE, place) != place:
+                raise ConfigError(
+                    f"sweep.storage has the search {str(folder)!r} of {before[_PLACE]}; go on with "
+                    "it there, or name another study"
+                )
+            about = {_PLACE: place, **about}
+        if before and not study.get_trials(deepcopy=False):  # it was refused before it did anything
+            optuna.delete_study(study_name=str(folder), storage=database(url))
+            study, before = _found(url, folder, settings), {}
     except (SQLAlchemyError, optuna.exceptions.OptunaError) as error:
         raise ConfigError(f"sweep.storage cannot be used: {_first_line(error)}") from error
-    before = study.user_attrs
-    if storage is not None:  # others may keep searches in it
-        place = str(folder.resolve())
-        if before.get(_PLACE, place) != place:
-            raise ConfigError(
-                f"sweep.storage has the search {str(folder)!r} of {before[_PLACE]}; go on with it "
-                "there, or name another study"
-            )
-        about = {_PLACE: place, **about}
     for key, value in about.items():
         if key not in before:
             study.set_user_attr(key, value)
@@ -98,6 +92,19 @@ def open_search(
                 "begun with"
             )
     return Search(study, space, settings)
+
+
+def _found(url: str, folder: Path, settings: SearchSettings) -> optuna.Study:
+    """The storage's study of this name, made if it is not there."""
+    return optuna.create_study(
+        storage=database(url),
+        study_name=str(folder),
+        directions=[
+            StudyDirection.MINIMIZE if d == "min" else StudyDirection.MAXIMIZE
+            for d in settings.objectives.values()
+        ],
+        load_if_exists=True,
+    )
 
 
 def _difference(before: Any, now: Any) -> str:
