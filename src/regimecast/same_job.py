@@ -7,6 +7,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from regimecast.core.config import flat
 from regimecast.core.errors import BusyError, ConfigError, DataError
 from regimecast.core.hashing import hash_json
 from regimecast.core.processes import here
@@ -66,7 +67,7 @@ def check_same_job(folder: Path, config: Mapping[str, Any]) -> None:
     if (folder / "config.yaml").is_file():
         with whole(folder / "config.yaml"):
             stored = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
-            before, now = (_flat(_decides(c)) for c in (dict(stored), config))  # type: ignore[arg-type]  # anything else is damage
+            before, now = (flat(_decides(c)) for c in (dict(stored), config))  # type: ignore[arg-type]  # anything else is damage
         if others := [key for key in {**before, **now} if before.get(key) != now.get(key)]:
             shown = (f"{key}={before.get(key)!r}, now {now.get(key)!r}" for key in others[:_SHOWN])
             more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
@@ -105,14 +106,3 @@ def _decides(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _config_hash(config: Mapping[str, Any]) -> str:
     return hash_json(_decides(config))
-
-
-def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as dotted keys."""
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        if isinstance(value, Mapping) and value:
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat

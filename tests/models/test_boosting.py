@@ -14,6 +14,7 @@ from tabular_zoo import (
     make,
     make_data,
 )
+from tests.training.test_progress import Heard
 
 from regimecast.core.errors import ConfigError, DataError, Pruned, SpecError
 from regimecast.core.types import Task
@@ -22,7 +23,6 @@ from regimecast.models.rounds import Rounds
 from regimecast.models.tabular import rows_of_step
 from regimecast.training.progress import RunProgress
 from regimecast.training.trainer import ModelTrainer
-from regimecast.training.watch import Progress
 
 FORECAST, CLASSES = Task.FORECAST, Task.CLASSIFICATION
 FORMATS = {"catboost": "cbm", "lightgbm": "txt", "xgboost": "ubj"}
@@ -221,19 +221,6 @@ def test_nothing_is_printed(name, capfd):
 def test_parameters_out_of_range(name, changes):
     with pytest.raises(ConfigError, match=next(iter(changes))):
         make(name, FORECAST, **changes)
-
-
-class Heard:
-    """Whoever watches; stops at a step."""
-
-    def __init__(self, until: int | None = None) -> None:
-        self.progress: list[Progress] = []
-        self._until = until
-
-    def report(self, progress: Progress) -> None:
-        self.progress.append(progress)
-        if progress.step == self._until:
-            raise Pruned
 
 
 def watched(watch):

@@ -23,6 +23,7 @@ __all__ = [
     "ALLOWED_TARGETS",
     "config_folder",
     "dotted_keys",
+    "flat",
     "instantiate",
     "plain",
     "split_name",
@@ -195,3 +196,14 @@ def dotted_keys(config: Mapping[str, Any], prefix: str = "") -> list[str]:
         if isinstance(value, Mapping):
             keys += dotted_keys(value, f"{prefix}{key}.")
     return keys
+
+
+def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Values of nested mappings by dotted key; a mapping without any key is a value."""
+    values: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping) and value:
+            values |= flat(value, f"{prefix}{key}.")
+        else:
+            values[f"{prefix}{key}"] = value
+    return values

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import yaml  # type: ignore[import-untyped]  # PyYAML carries no types
 
+from regimecast.core.config import flat
+
 __all__ = ["Kind", "kinds", "parse_config", "read_config"]
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -102,28 +104,24 @@ def _only(labels: list[str]) -> list[str]:
 
 def _labels(sections: Sequence[object]) -> list[str]:
     """Name of each component, with the settings in which those of one name differ."""
-    flat = [_flat(section) if isinstance(section, Mapping) else {} for section in sections]
-    names = [settings.pop("name", "") for settings in flat]
+    given = [_settings(section) for section in sections]
+    names = [settings.pop("name", "") for settings in given]
     alike: dict[str, list[dict[str, str]]] = {}
-    for name, settings in zip(names, flat, strict=True):
+    for name, settings in zip(names, given, strict=True):
         alike.setdefault(name, []).append(settings)
     differing = {
         name: {key for key in set().union(*group) if len({own.get(key) for own in group}) > 1}
         for name, group in alike.items()
     }
     labels = []
-    for name, settings in zip(names, flat, strict=True):
+    for name, settings in zip(names, given, strict=True):
         stated = ", ".join(f"{k}={value}" for k, value in settings.items() if k in differing[name])
         labels.append(f"{name}({stated})" if name and stated else name)
     return labels
 
 
-def _flat(section: Mapping[Any, Any], prefix: str = "") -> dict[str, str]:
+def _settings(section: object) -> dict[str, str]:
     """Settings as text by dotted key."""
-    found: dict[str, str] = {}
-    for key, value in section.items():
-        if isinstance(value, Mapping):
-            found |= _flat(value, f"{prefix}{key}.")
-        else:
-            found[f"{prefix}{key}"] = str(value)
-    return found
+    if not isinstance(section, Mapping):
+        return {}
+    return {key: str(value) for key, value in flat(section).items()}

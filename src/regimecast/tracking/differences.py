@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from regimecast.core.config import flat
+
 __all__ = [
     "Difference",
     "StageDifference",
@@ -56,7 +58,10 @@ class StageDifference:
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Difference]:
     """Values of nested mappings that are not the same, in the order of the first."""
-    first, second = _flat(before), _flat(after)
+    first, second = (
+        {name: value for name, value in flat(given).items() if value != {}}
+        for given in (before, after)
+    )
     return [
         Difference(name, first.get(name), second.get(name))
         for name in {**first, **second}
@@ -132,24 +137,13 @@ def _rank(difference: Difference) -> tuple[int, str]:
 def _code_differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[Difference]:
     """Files of the package that differ; the commit and its diff where files were not kept."""
     if "files" in one and "files" in other:
-        found = differences({"": one["files"]}, {"": other["files"]})
-        return [Difference(d.name.removeprefix("."), d.before, d.after) for d in found]
+        return differences(one["files"], other["files"])
     named = ("commit", "diff", "untracked")
     if not one or not other or all(one.get(name) == other.get(name) for name in named):
         return []
     if one.get("commit") != other.get("commit"):
         return [Difference("commit", one.get("commit"), other.get("commit"))]
     return [Difference("uncommitted changes", "as they were", "others")]
-
-
-def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, inner in value.items():
-        if isinstance(inner, Mapping):
-            flat |= _flat(inner, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = inner
-    return flat
 
 
 def _text(value: Any) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from typing_extensions import override
 
+from regimecast.core.config import flat
 from regimecast.core.files import read_json, write_json
 from regimecast.tracking.base import INTERRUPTED, Tracker, TrackerRegistry
 
@@ -57,7 +58,7 @@ class MlflowTracker(Tracker):
         )
         self._run_id = run.info.run_id
         params = [
-            Param(key, str(value)[:_LONGEST_PARAMETER]) for key, value in _flat(config).items()
+            Param(key, str(value)[:_LONGEST_PARAMETER]) for key, value in flat(config).items()
         ]
         for first in range(0, len(params), _BATCH):
             self._client.log_batch(self._run_id, params=params[first : first + _BATCH])
@@ -137,14 +138,3 @@ class MlflowTracker(Tracker):
     def finish(self, exit_code: int) -> None:
         ends = {0: "FINISHED", INTERRUPTED: "KILLED"}
         self._client.set_terminated(self._run_id, ends.get(exit_code, "FAILED"))
-
-
-def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as dotted keys."""
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        if isinstance(value, Mapping) and value:
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
