@@ -1,6 +1,6 @@
 """Table and picture of study 04: what each way to search found for the same number of epochs.
 
-    python analyse.py RUNS_FOLDER
+    python analyse.py RUNS_FOLDER [--models lstm]
 
 Writes results.csv (a row per search) and search.svg, and prints the table of the README.
 """
@@ -71,7 +71,8 @@ def place_of(
 
 def draw(curves: dict[tuple[str, str], list[pd.Series]], path: Path) -> None:
     """Best objective so far by epochs trained, a panel per model, a line per search."""
-    inner = (WIDTH - LEFT - RIGHT - GAP) / 2
+    models = list(dict.fromkeys(model for model, _ in curves))
+    inner = (WIDTH - LEFT - RIGHT - GAP * (len(models) - 1)) / len(models)
 
     def parts() -> Iterator[str]:
         yield f'<rect width="{WIDTH}" height="{HEIGHT}" rx="8" fill="#ffffff"/>'
@@ -81,10 +82,12 @@ def draw(curves: dict[tuple[str, str], list[pd.Series]], path: Path) -> None:
             x = 260 + 130 * place
             yield f'<rect x="{x}" y="18" width="18" height="4" fill="{LINES[place]}"/>'
             yield f'<text x="{x + 24}" y="26" fill="{INK}">{escape(method)}</text>'
-        for panel, model in enumerate(MODELS):
+        for panel, model in enumerate(models):
             left = LEFT + panel * (inner + GAP)
             own = {m: curves[model, m] for m in METHODS}
-            values = np.concatenate([c.to_numpy()[8:] for cs in own.values() for c in cs])
+            values = np.concatenate(
+                [c.to_numpy()[BUDGET // 4 :] for cs in own.values() for c in cs]
+            )
             low, high = values.min(), values.max()
             low, high = low - 0.06 * (high - low), high + 0.06 * (high - low)
 
@@ -128,9 +131,11 @@ def draw(curves: dict[tuple[str, str], list[pd.Series]], path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", type=Path, help="folder of all studies")
-    runs = parser.parse_args().runs
+    parser.add_argument("--models", nargs="+", default=MODELS, choices=MODELS, help="searched over")
+    chosen = parser.parse_args()
+    runs = chosen.runs
     rows, curves = [], {}
-    for model in MODELS:
+    for model in chosen.models:
         for method in METHODS:
             for seed in (0, 1):
                 study = runs / f"04_search_{model}_{method}_{seed}"
