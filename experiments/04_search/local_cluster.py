@@ -39,6 +39,7 @@ class Process:
     """One that lives."""
 
     id: int
+    parent: int
     group: int
     command: str
 
@@ -48,12 +49,12 @@ def processes_of(*sessions: int) -> list[Process]:
     found = []
     for place in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            state, _, group, session = (
+            state, parent, group, session = (
                 (place / "stat").read_text().rpartition(")")[2].split(maxsplit=4)[:4]
             )
             if int(session) in sessions and state != "Z":
                 command = (place / "cmdline").read_text().replace("\0", " ")
-                found.append(Process(int(place.name), int(group), command))
+                found.append(Process(int(place.name), int(parent), int(group), command))
     return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from local_cluster import cluster
+from local_cluster import cluster, processes_of
 
 from regimecast.core.errors import ConfigError
 from regimecast.core.files import read_json
@@ -238,3 +238,21 @@ def test_two_searches_of_one_study_do_not_run_at_once(start: Callable[..., Start
     assert first.process.pid is not None
     os.kill(first.process.pid, signal.SIGINT)
     assert end(first).code == 130
+
+
+def test_ray_on_this_machine_lets_nobody_in(start: Callable[..., Started]):
+    started = start(
+        "train", "-m", *TINY, *PATIENT, *FIXED, *SEARCHED, "sweep=random", "sweep.trials=1"
+    )
+    started.wait_for(trains(STUDY), "epoch")
+    (server,) = (
+        process
+        for process in processes_of(os.getsid(started.process.pid or 0))
+        if "/gcs_server " in process.command and process.parent == started.process.pid
+    )
+    given = Path(f"/proc/{server.id}/environ").read_bytes().split(b"\0")
+    assert b"RAY_AUTH_MODE=token" in given
+    (token,) = [one for one in given if one.startswith(b"RAY_AUTH_TOKEN=")]
+    assert len(token) > 60
+    started.signal(signal.SIGINT)
+    assert end(started).code == 130
