@@ -5,6 +5,7 @@ from regimecast.bench.catalogue import run_bench
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # six commands, each of which begins Ray or imports torch
 def test_searches_are_begun_cut_and_resumed(monkeypatch):
     small = ("optimizer.lr=tag(log,interval(1e-5,1e-2))", "callbacks.early_stopping=null")
     monkeypatch.setattr(sweep, "_SEARCH", (*sweep._TINY, *small))
