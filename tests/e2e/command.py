@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from regimecast.tracking.ledger import Ledger
+
 TINY = (
     "data=synthetic",
     "data.assets=1",
@@ -88,6 +90,19 @@ def _command(arguments: list[str], out: str, err: str) -> None:
 
     sys.argv = ["regimecast", *arguments]
     main()
+
+
+def search_end(started: Started) -> Ended:
+    """How a search ended; Ray alone takes its time to begin."""
+    started.process.join(240)
+    return started.end()
+
+
+def counted() -> int:
+    """Trials of the ledger in the working folder, which is whole."""
+    ledger = Ledger(Path("ledger"))
+    assert ledger.verify() == []
+    return len(ledger.table())
 
 
 def run_folders(study: Path) -> list[Path]:

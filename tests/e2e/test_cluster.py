@@ -19,9 +19,8 @@ from regimecast.core.errors import ConfigError
 from regimecast.core.files import read_json
 from regimecast.sweep.cluster import check_address
 from regimecast.tracking.folder import read_status
-from regimecast.tracking.ledger import Ledger
 from regimecast.training.progress import FILENAME, Recorded, read_progress
-from tests.e2e.command import TINY, Ended, Started, run_folders
+from tests.e2e.command import TINY, Started, counted, run_folders, search_end
 
 pytestmark = pytest.mark.timeout(600)  # clusters begin and end, and a kill has to be noticed
 
@@ -57,12 +56,6 @@ def environment_of(process: int) -> dict[str, str]:
     return dict(entry.split("=", 1) for entry in text.split("\0") if "=" in entry)
 
 
-def end(started: Started) -> Ended:
-    """How a search ended; Ray alone takes its time to begin."""
-    started.process.join(240)
-    return started.end()
-
-
 def running() -> dict[int, Path]:
     """Run folders of jobs that train now, by the number of their process."""
     found = {}
@@ -82,13 +75,6 @@ def results() -> dict[str, Any]:
     found = {m["identity"]: m["stages"] for m in manifests if m["status"] == "finished"}
     assert len({m["identity"] for m in manifests}) == len(manifests)
     return found
-
-
-def counted() -> int:
-    """Trials of the ledger, which is whole."""
-    ledger = Ledger(Path("ledger"))
-    assert ledger.verify() == []
-    return len(ledger.table())
 
 
 @pytest.fixture(scope="module")
@@ -130,14 +116,16 @@ def test_jobs_share_a_gpu(
 
 
 def test_more_gpus_than_a_node_has_are_refused(start: Callable[..., Started], nodes: Cluster):
-    ended = end(start(*SEARCH, "sweep=random", "sweep.gpu=2", f"sweep.address={nodes.address}"))
+    ended = search_end(
+        start(*SEARCH, "sweep=random", "sweep.gpu=2", f"sweep.address={nodes.address}")
+    )
     assert ended.code == 2, ended.err
     assert "a job takes 1 CPU and 2 GPU" in ended.err
     assert run_folders(STUDY) == []
 
 
 def test_nodes_are_looked_at(start: Callable[..., Started], nodes: Cluster):
-    ended = end(start("cluster", "check", "--address", nodes.address, *TINY))
+    ended = search_end(start("cluster", "check", "--address", nodes.address, *TINY))
     assert ended.code == 0, ended.err
     assert "All 3 nodes can run jobs: 5 CPUs, 2 GPUs." in ended.out
 
@@ -166,7 +154,7 @@ def test_a_node_that_is_killed_costs_only_its_last_steps(
     steps = {run: steps_of(run) for run in theirs}
     nodes.nodes.remove(lost)
     instead = nodes.begin(cpus=2, gpus=1)
-    ended = end(started)
+    ended = search_end(started)
     instead.wait()
     assert ended.code == 0, ended.err
     assert results() == undisturbed[0]
@@ -193,7 +181,7 @@ def test_nodes_that_come_and_go(start: Callable[..., Started]):
         started.wait_for(lambda: len(running()) == 2, "job on each node")
         made.remove_node(leaves, allow_graceful=False)
         made.add_node(num_cpus=1)
-        ended = end(started)
+        ended = search_end(started)
     finally:
         made.shutdown()
     assert ended.code == 0, ended.err
@@ -212,15 +200,15 @@ def test_a_search_through_ray_client_runs_on_the_head(
     started = start(*arguments)
     started.wait_for(lambda: len(running()) == 2, "jobs")
     started.signal(signal.SIGINT)
-    ended = end(started)
+    ended = search_end(started)
     assert ended.code == 130, ended.err
     assert [read_status(run) for run in run_folders(STUDY)] == ["interrupted"] * 2
-    ended = end(start(*arguments))
+    ended = search_end(start(*arguments))
     assert ended.code == 0, ended.err
     assert "2 of 2 jobs have ended: 2 finished" in ended.out
     assert all(len(read_json(r / "manifest.json")["attempts"]) == 1 for r in run_folders(STUDY))
     assert counted() == 2
-    refused = end(start(*arguments, "model.layers=2"))
+    refused = search_end(start(*arguments, "model.layers=2"))
     assert refused.code == 2
     assert "model.layers was 1 and is 2" in refused.err
 
@@ -246,12 +234,12 @@ def test_a_database_keeps_the_trials_of_a_search(start: Callable[..., Started], 
     started.wait_for(lambda: len(running()) == 1, "job")
     (run,) = run_folders(STUDY)
     started.signal(signal.SIGKILL)
-    end(started)
-    ended = end(start(*arguments))
+    search_end(started)
+    ended = search_end(start(*arguments))
     assert ended.code == 0, ended.err
     assert len(read_json(run / "manifest.json")["attempts"]) == 1
     assert len(results()) == counted() == 3
-    again = end(start(*arguments))
+    again = search_end(start(*arguments))
     assert again.code == 0, again.err
     assert "all 3 jobs have ended before" in again.err
     assert len(optuna.load_study(study_name=str(STUDY), storage=url).trials) == 3
@@ -269,8 +257,8 @@ def test_a_population_whose_driver_is_killed_goes_on(start: Callable[..., Starte
     started = start(*arguments)
     started.wait_for(lambda: any("changes=" in str(run) for run in run_folders(STUDY)), "exchange")
     started.signal(signal.SIGKILL)
-    end(started)
-    ended = end(start(*arguments))
+    search_end(started)
+    ended = search_end(start(*arguments))
     assert ended.code == 0, ended.err
     manifests = {run: read_json(run / "manifest.json") for run in run_folders(STUDY)}
     assert len({m["identity"] for m in manifests.values()}) == len(manifests) == counted()
@@ -287,5 +275,5 @@ def test_a_population_whose_driver_is_killed_goes_on(start: Callable[..., Starte
         assert OmegaConf.to_container(config)["changes"] == told
         if told:
             changed.append(run)
-    rerun = end(start("rerun", str(changed[-1]), "--verify"))
+    rerun = search_end(start("rerun", str(changed[-1]), "--verify"))
     assert rerun.code == 0, rerun.err + rerun.out

@@ -13,8 +13,7 @@ from regimecast.core.errors import ConfigError
 from regimecast.core.files import read_json
 from regimecast.sweep.cluster import check_address, check_room
 from regimecast.tracking.folder import read_status
-from regimecast.tracking.ledger import Ledger
-from tests.e2e.command import TINY, Ended, Started, run_folders, trains
+from tests.e2e.command import TINY, Ended, Started, counted, run_folders, search_end, trains
 
 STUDY = Path("runs/study")
 SEARCHED = ("optimizer.lr=tag(log,interval(1e-5,1e-2))", "model.hidden_size=8,16")
@@ -31,21 +30,8 @@ def address() -> Iterator[str]:
         yield nodes.address
 
 
-def end(started: Started) -> Ended:
-    """How a search ended; Ray alone takes its time to begin."""
-    started.process.join(240)
-    return started.end()
-
-
 def statuses() -> list[str]:
     return [read_status(run) for run in run_folders(STUDY)]
-
-
-def counted() -> int:
-    """Trials of the ledger, which is whole."""
-    ledger = Ledger(Path("ledger"))
-    assert ledger.verify() == []
-    return len(ledger.table())
 
 
 def test_a_search_cuts_the_worse_jobs_and_goes_on_where_it_was(
@@ -55,7 +41,7 @@ def test_a_search_cuts_the_worse_jobs_and_goes_on_where_it_was(
         "train", "-m", *TINY, "trainer.max_epochs=3", *SEARCHED, *FIXED, "sweep=asha",
         "sweep.scheduler.grace=1", f"sweep.address={address}",
     )  # fmt: skip
-    ended = end(start(*arguments, "sweep.trials=4"))
+    ended = search_end(start(*arguments, "sweep.trials=4"))
     assert ended.code == 0, ended.err
     assert len(run_folders(STUDY)) == 4
     assert set(statuses()) <= {"finished", "pruned"}
@@ -73,16 +59,16 @@ def test_a_search_cuts_the_worse_jobs_and_goes_on_where_it_was(
     for override in best["overrides"]:
         assert override in shlex.split(line) or override.startswith(("study=", "runs="))
     before = {run.name: (run / "manifest.json").read_bytes() for run in run_folders(STUDY)}
-    again = end(start(*arguments, "sweep.trials=4"))
+    again = search_end(start(*arguments, "sweep.trials=4"))
     assert again.code == 0, again.err
     assert "all 4 jobs have ended before" in again.err
-    more = end(start(*arguments, "sweep.trials=5"))
+    more = search_end(start(*arguments, "sweep.trials=5"))
     assert more.code == 0, more.err
     assert len(run_folders(STUDY)) == 5
     assert counted() == 5
     for name, content in before.items():
         assert (STUDY / name / "manifest.json").read_bytes() == content
-    other = end(start(*arguments, "sweep.trials=5", "model.layers=2"))
+    other = search_end(start(*arguments, "sweep.trials=5", "model.layers=2"))
     assert other.code == 2
     assert "model.layers was 1 and is 2" in other.err
 
@@ -104,7 +90,7 @@ def test_every_way_of_searching_comes_to_its_end(
         "train", "-m", *TINY, "trainer.max_epochs=3", *SEARCHED, *FIXED, *way, "sweep.trials=4",
         f"sweep.address={address}",
     )  # fmt: skip
-    ended = end(start(*arguments))
+    ended = search_end(start(*arguments))
     assert ended.code == 0, ended.err
     assert set(statuses()) <= {"finished", "pruned"}
     assert counted() == 4
@@ -124,7 +110,7 @@ def test_a_search_that_was_ended_goes_on(start: Callable[..., Started], number: 
     started.wait_for(trains(STUDY), "first epoch")
     (run,) = run_folders(STUDY)
     started.signal(number, group=number == signal.SIGINT)
-    ended = end(started)
+    ended = search_end(started)
     if number != signal.SIGKILL:
         assert ended.code == 128 + number
         assert "error: interrupted" in ended.err
@@ -132,7 +118,7 @@ def test_a_search_that_was_ended_goes_on(start: Callable[..., Started], number: 
         assert read_status(run) == "interrupted"
         (line,) = read_json(STUDY / "sweep.json")["each"]
         assert line["status"] == "interrupted"
-    ended = end(start(*arguments))
+    ended = search_end(start(*arguments))
     assert ended.code == 0, ended.err
     assert statuses() == ["finished", "finished"]
     assert run in run_folders(STUDY)
@@ -149,7 +135,7 @@ def test_a_job_whose_worker_is_killed_goes_on(start: Callable[..., Started], add
     (run,) = run_folders(STUDY)
     server = parent(read_json(run / "manifest.json")["process"]["id"])
     os.kill(parent(server), signal.SIGKILL)
-    ended = end(started)
+    ended = search_end(started)
     assert ended.code == 0, ended.err
     assert statuses() == ["finished"]
     assert len(read_json(run / "manifest.json")["attempts"]) == 1
@@ -169,7 +155,7 @@ def test_jobs_that_report_no_objective_have_failed(start: Callable[..., Started]
         "strategy=quantile_band", "strategy.margin_bps=100000",  # it never trades
         f"sweep.address={address}",
     )  # fmt: skip
-    ended = end(start(*arguments))
+    ended = search_end(start(*arguments))
     assert ended.code == 1
     assert "no number for validation/sharpe" in ended.err
     assert "1 failed, as many as sweep.fail_fast allows" in ended.err
@@ -232,12 +218,12 @@ def test_two_searches_of_one_study_do_not_run_at_once(start: Callable[..., Start
     )  # fmt: skip
     first = start(*arguments)
     first.wait_for((STUDY / "search.db").exists, "search")
-    second = end(start(*arguments))
+    second = search_end(start(*arguments))
     assert second.code == 2
     assert "is being searched by another process" in second.err
     assert first.process.pid is not None
     os.kill(first.process.pid, signal.SIGINT)
-    assert end(first).code == 130
+    assert search_end(first).code == 130
 
 
 def test_ray_on_this_machine_lets_nobody_in(start: Callable[..., Started]):
@@ -255,4 +241,4 @@ def test_ray_on_this_machine_lets_nobody_in(start: Callable[..., Started]):
     (token,) = [one for one in given if one.startswith(b"RAY_AUTH_TOKEN=")]
     assert len(token) > 60
     started.signal(signal.SIGINT)
-    assert end(started).code == 130
+    assert search_end(started).code == 130

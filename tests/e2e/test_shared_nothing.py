@@ -14,8 +14,7 @@ from local_cluster import Node, cluster
 
 from regimecast.core.files import read_json
 from regimecast.tracking.folder import read_status
-from regimecast.tracking.ledger import Ledger
-from tests.e2e.command import TINY, Ended, Started, run_folders
+from tests.e2e.command import TINY, Started, counted, run_folders, search_end
 
 STUDY = Path("runs/study")
 SEARCHED = (
@@ -69,18 +68,6 @@ def folder(
     return place
 
 
-def ended(started: Started) -> Ended:
-    started.process.join(240)
-    return started.end()
-
-
-def counted() -> int:
-    """Trials of the ledger, which is whole."""
-    ledger = Ledger(Path("ledger"))
-    assert ledger.verify() == []
-    return len(ledger.table())
-
-
 def test_a_search_on_nodes_that_share_only_a_store(
     start: Callable[..., Started],
     alone: tuple[str, dict[str, Node]],
@@ -93,12 +80,12 @@ def test_a_search_on_nodes_that_share_only_a_store(
         "train", "-m", *TINY, "trainer.max_epochs=3", *SEARCHED, "sweep=asha",
         "sweep.scheduler.grace=1", f"sweep.address={address}",
     )  # fmt: skip
-    refused = ended(start(*arguments))
+    refused = search_end(start(*arguments))
     assert refused.code == 2
     assert "node-" in refused.err
     assert "cannot reach" in refused.err
     store = f"sweep.remote={(tmp_path / 'store').as_uri()}"
-    first = ended(start(*arguments, store, "sweep.trials=4"))
+    first = search_end(start(*arguments, store, "sweep.trials=4"))
     assert first.code == 0, first.err
     runs = run_folders(STUDY)
     assert len(runs) == 4
@@ -111,7 +98,7 @@ def test_a_search_on_nodes_that_share_only_a_store(
     elsewhere = folder / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
-    more = ended(start(*arguments, store, "sweep.trials=5"))
+    more = search_end(start(*arguments, store, "sweep.trials=5"))
     assert more.code == 0, more.err
     assert len(run_folders(STUDY)) == 5
     assert counted() == 5
@@ -145,7 +132,7 @@ def test_a_job_whose_node_is_killed_goes_on_from_the_store(
     (manifest,) = held()
     victim = read_json(manifest)["process"]["host"]
     nodes[victim].kill()
-    done = ended(started)
+    done = search_end(started)
     assert done.code == 0, done.err
     (run,) = run_folders(STUDY)
     told = read_json(run / "manifest.json")
