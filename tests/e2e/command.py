@@ -4,6 +4,7 @@ A process of its own is a fork of the server that runs a sweep's jobs, which has
 framework already: it is as real as one from a shell, and starts in no time.
 """
 
+import faulthandler
 import multiprocessing
 import os
 import signal
@@ -73,9 +74,15 @@ class Started:
         assert self.process.pid is not None
         (os.killpg if group else os.kill)(self.process.pid, number)
 
-    def end(self) -> Ended:
-        self.process.join(_PATIENCE)
-        if self.process.is_alive():
+    def end(self, *, patience: int = _PATIENCE) -> Ended:
+        for _ in range(patience):  # one by one: a machine that stood still has cost one of them
+            self.process.join(1)
+            if not self.process.is_alive():
+                break
+        else:
+            assert self.process.pid is not None
+            os.kill(self.process.pid, signal.SIGUSR1)  # it writes where it stands
+            self.process.join(2)
             self.process.kill()
             raise AssertionError(f"still runs:\n{self.err.read_text()}")
         assert self.process.exitcode is not None
@@ -86,6 +93,7 @@ def _command(arguments: list[str], out: str, err: str) -> None:
     os.setpgid(0, 0)
     for path, stream in ((out, 1), (err, 2)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
+    faulthandler.register(signal.SIGUSR1)
     from regimecast.cli import main
 
     sys.argv = ["regimecast", *arguments]
@@ -94,8 +102,7 @@ def _command(arguments: list[str], out: str, err: str) -> None:
 
 def search_end(started: Started) -> Ended:
     """How a search ended; Ray alone takes its time to begin."""
-    started.process.join(240)
-    return started.end()
+    return started.end(patience=420)
 
 
 def counted() -> int:
