@@ -38,7 +38,10 @@ ENDLESS = (*TINY, "trainer.max_epochs=1000000", "callbacks.early_stopping.patien
 """A run that somebody has to stop."""
 
 _PATIENCE = 180
-"""Seconds that a command may take; on a busy machine its server alone takes half a minute."""
+"""Seconds that a command may take; on a busy machine its server alone takes half a minute.
+
+They are waited for piece by piece, so a machine that stood still for minutes has cost one piece.
+"""
 
 
 @dataclass(frozen=True)
@@ -63,11 +66,12 @@ class Started:
         self.process.start()
 
     def wait_for(self, condition: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + _PATIENCE
-        while not condition():
+        for _ in range(_PATIENCE * 50):
+            if condition():
+                return
             assert self.process.is_alive(), f"ended before {what}:\n{self.err.read_text()}"
-            assert time.monotonic() < deadline, f"no {what}:\n{self.err.read_text()}"
             time.sleep(0.02)
+        raise AssertionError(f"no {what}:\n{self.err.read_text()}")
 
     def signal(self, number: signal.Signals, *, group: bool = False) -> None:
         """Sends a signal to it, or to all its processes too, as a terminal's Ctrl-C does."""
@@ -75,7 +79,7 @@ class Started:
         (os.killpg if group else os.kill)(self.process.pid, number)
 
     def end(self, *, patience: int = _PATIENCE) -> Ended:
-        for _ in range(patience):  # one by one: a machine that stood still has cost one of them
+        for _ in range(patience):
             self.process.join(1)
             if not self.process.is_alive():
                 break
