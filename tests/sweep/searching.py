@@ -32,5 +32,7 @@ def settings(**changes: Any) -> SearchSettings:
 
 def named(name: str) -> SearchSettings:
     """Settings of ``sweep=<name>``."""
-    file = OmegaConf.load(config_folder() / "sweep" / f"{name}.yaml")
-    return settings(**OmegaConf.to_container(file.get("sweep", OmegaConf.create({}))))
+    folder = config_folder() / "sweep"
+    file = OmegaConf.load(folder / f"{name}.yaml")
+    parents = [OmegaConf.load(folder / f"{parent}.yaml") for parent in file.defaults]
+    return settings(**OmegaConf.to_container(OmegaConf.merge(*parents, file)["sweep"]))

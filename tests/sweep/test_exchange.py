@@ -1,5 +1,7 @@
 """Population-based training: who may take part, and what a job that follows another is."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,14 +11,17 @@ import pytest
 from regimecast.core.errors import ConfigError
 from regimecast.core.files import read_json
 from regimecast.sweep.exchange import (
-    Exchange,
     changed_value,
     check_population,
     current_values,
+    make_exchange,
     mutated,
+    share_of,
+    value_at,
 )
 from regimecast.sweep.following import follow, keep
 from regimecast.sweep.jobs import SweepJob, find_job
+from regimecast.sweep.settings import SearchSettings
 from tests.sweep.searching import named, space, swept
 
 SPACE = space("optimizer.lr=tag(log,interval(1e-4,1e-2))", "model.width=8,16")
@@ -87,8 +92,8 @@ class Member:
 class Population:
     """Four jobs, the last one the worst, and a scheduler for them."""
 
-    def __init__(self) -> None:
-        self.members: Any = [Member(number, 1e-3) for number in range(4)]
+    def __init__(self, how: SearchSettings = PBT, rates: Sequence[float] = (1e-3,) * 4) -> None:
+        self.members: Any = [Member(number, rate) for number, rate in enumerate(rates)]
         self.paused: list[str] = []
         self.followed: list[tuple[int, int, int]] = []
         self._controller: Any = SimpleNamespace(
@@ -97,12 +102,12 @@ class Population:
             pause_trial=lambda trial, should_checkpoint: self.paused.append(trial.trial_id),
             _schedule_trial_save=lambda trial, result: f"checkpoint of {trial.trial_id}",
         )
-        self._scheduler = Exchange(PBT, SPACE, self._replace, last=100)
+        self._scheduler = make_exchange(how, SPACE, self._replace, last=100)
         for member in self.members:
             self._scheduler.on_trial_add(self._controller, member)
 
-    def reach(self, step: int) -> None:
-        for member, value in zip(self.members, (0.1, 0.2, 0.3, 0.9), strict=True):
+    def reach(self, step: int, values: Sequence[float] = (0.1, 0.2, 0.3, 0.9)) -> None:
+        for member, value in zip(self.members, values, strict=True):
             result = {"step": step, "val/loss": value}
             self._scheduler.on_trial_result(self._controller, member, result)
 
@@ -130,6 +135,40 @@ def test_a_search_that_goes_on_exchanges_when_it_would_have():
         assert jobs.followed == []
     jobs.reach(60)
     assert jobs.followed == [(3, 0, 60)]
+
+
+def test_a_bandit_goes_where_others_have_gained():
+    chosen = []
+    for seed in range(10):
+        jobs = Population(replace(named("pb2"), seed=seed), rates=(8e-3, 1e-3, 3e-4, 1e-4))
+        losses = [1.0, 1.0, 1.0, 1.0]
+        for step in (20, 40):  # the higher the rate, the more it gains
+            rates = [member.config["optimizer.lr"] for member in jobs.members]
+            losses = [loss - rate for loss, rate in zip(losses, rates, strict=True)]
+            jobs.reach(step, losses)
+        assert jobs.followed == [(3, 0, 40)]
+        chosen.append(jobs.members[3].config["optimizer.lr"])
+    assert sum(value > 3e-3 for value in chosen) >= 8  # at random: 3
+
+
+def test_a_bandit_that_has_seen_nothing_draws_at_random():
+    drawn = set()
+    for seed in range(5):
+        jobs = Population(replace(named("pb2"), seed=seed))
+        for step in (20, 40):
+            jobs.reach(step)
+        (followed,) = jobs.followed
+        drawn.add(jobs.members[followed[0]].config["optimizer.lr"])
+    assert len(drawn) == 5
+    assert all(1e-4 <= value <= 1e-2 for value in drawn)
+
+
+def test_where_a_value_lies_is_where_it_came_from():
+    for text in ("tag(log,interval(1e-4,1e-2))", "interval(0.5,2.5)", "range(3,30)"):
+        one = swept(f"optimizer.x={text}")
+        for share in (0.0, 0.25, 0.9, 1.0):
+            assert share_of(one, value_at(one, share)) == pytest.approx(share, abs=0.02)
+    assert value_at(swept("optimizer.x=range(3,30)"), 0.5).is_integer()
 
 
 def job(tmp_path: Path, number: int = 3, identity: str = "theirs") -> SweepJob:

@@ -9,11 +9,13 @@ from regimecast.sweep.settings import check_objectives
 from tests.sweep.searching import named, settings
 
 
-@pytest.mark.parametrize("name", ["random", "tpe", "asha", "median", "cmaes", "nsga2", "pbt"])
+@pytest.mark.parametrize(
+    "name", ["random", "tpe", "asha", "median", "cmaes", "nsga2", "pbt", "pb2"]
+)
 def test_the_packaged_searches_are_valid(name: str):
     made = named(name)
     check_objectives(made.objectives)
-    assert made.cuts == (name in ("asha", "median", "pbt"))
+    assert made.cuts == (name in ("asha", "median", "pbt", "pb2"))
 
 
 def test_the_promised_defaults():

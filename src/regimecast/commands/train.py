@@ -39,7 +39,7 @@ def train(
     -m runs every combination of comma-separated values, each in a process of its own; the same
     command again runs what is missing
 
-    -m sweep=asha searches instead: random, tpe, asha, median, cmaes, nsga2, pbt
+    -m sweep=asha searches instead: random, tpe, asha, median, cmaes, nsga2, pbt, pb2
 
     --cfg job prints the config instead of running it
 

@@ -178,7 +178,7 @@ def _run(
     from ray import tune
     from ray.tune.schedulers import TrialScheduler
 
-    from regimecast.sweep.exchange import Exchange, current_values
+    from regimecast.sweep.exchange import current_values, make_exchange
     from regimecast.sweep.past import curve, curves
     from regimecast.sweep.running import Running
     from regimecast.sweep.schedulers import Deciding, make_scheduler
@@ -229,7 +229,7 @@ def _run(
 
         scheduler: TrialScheduler
         if settings.population_based:
-            scheduler = Exchange(settings, search.space, replaced, last=last)
+            scheduler = make_exchange(settings, search.space, replaced, last=last)
         else:
             scheduler = make_scheduler(settings, curves(search))
         try:

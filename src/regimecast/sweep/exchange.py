@@ -8,7 +8,8 @@ Based Training of Neural Networks", arXiv:1711.09846.
 
 import random
 from collections.abc import Callable, Mapping
-from typing import Any
+from math import log
+from typing import Any, TypeAlias
 
 from optuna.distributions import FloatDistribution, IntDistribution
 from ray.tune.schedulers import PopulationBasedTraining, TrialScheduler
@@ -20,11 +21,26 @@ from regimecast.sweep.schedulers import STEP, VALUE
 from regimecast.sweep.settings import SearchSettings
 from regimecast.sweep.space import Space
 
-__all__ = ["Exchange", "changed_value", "check_population", "current_values", "mutated"]
+__all__ = [
+    "Exchange",
+    "Replace",
+    "changed_value",
+    "check_population",
+    "current_values",
+    "make_exchange",
+    "mutated",
+    "share_of",
+    "value_at",
+]
 
 _GROUP = "optimizer."
 _ONE_FOLD = ("holdout", "borders")
 """Splits that have no other."""
+
+Replace: TypeAlias = Callable[
+    [Mapping[str, Any], Mapping[str, Any], int, Mapping[str, float]], dict[str, Any]
+]
+"""See `Exchange`."""
 
 
 def mutated(space: Space) -> list[Dimension]:
@@ -46,15 +62,16 @@ def check_population(space: Space, settings: SearchSettings, base: Mapping[str, 
     """
     if not settings.population_based:
         return
+    named = f"sweep={settings.scheduler['name']}"
     if not mutated(space):
         raise ConfigError(
-            "sweep=pbt changes numbers of the optimizer on the way, and none is searched: add one, "
+            f"{named} changes numbers of the optimizer on the way, and none is searched: add one, "
             "such as optimizer.lr='tag(log,interval(1e-4,1e-2))', for a network"
         )
     split = base["split"]
     if split["name"] not in _ONE_FOLD and split.get("folds") != 1:
         raise ConfigError(
-            f"sweep=pbt exchanges weights within one fold, and split={split['name']} has several; "
+            f"{named} exchanges weights within one fold, and split={split['name']} has several; "
             f"allowed: {', '.join(f'split={name}' for name in _ONE_FOLD)}"
         )
     epochs, interval = base["trainer"]["max_epochs"], settings.scheduler["interval"]
@@ -80,16 +97,33 @@ def current_values(space: Space, config: Mapping[str, Any]) -> dict[str, float]:
 
 def changed_value(one: Dimension, value: float, settings: SearchSettings, seed: int) -> float:
     """A value scaled by one of the factors, or drawn anew, within the dimension's ends."""
-    chance = random.Random(seed)  # noqa: S311  # a search, not a secret
-    given, distribution = settings.scheduler, one.distribution
-    assert isinstance(distribution, FloatDistribution | IntDistribution)
-    low, high = distribution.low, distribution.high
+    chance, given = random.Random(seed), settings.scheduler  # noqa: S311  # a search, not a secret
     if chance.random() < given["resample"]:
-        share = chance.random()
-        value = low * (high / low) ** share if distribution.log else low + share * (high - low)
-    else:
-        value *= chance.choice(list(given["factors"]))
+        return value_at(one, chance.random())
+    return value_at(one, share_of(one, value * chance.choice(list(given["factors"]))))
+
+
+def value_at(one: Dimension, share: float) -> float:
+    """The value at a share of the way between a dimension's ends, which is logarithmic if it is."""
+    low, high, logarithmic = _ends(one)
+    value = low * (high / low) ** share if logarithmic else low + share * (high - low)
+    if (step := one.distribution.step) is not None:  # type: ignore[attr-defined]  # it has ends
+        value = low + round((value - low) / step) * step
     return float(one.text(min(max(value, low), high)))
+
+
+def share_of(one: Dimension, value: float) -> float:
+    """Where a value lies between a dimension's ends, see `value_at`; in them if it is outside."""
+    low, high, logarithmic = _ends(one)
+    if logarithmic:
+        value, low, high = log(max(value, low)), log(low), log(high)
+    return min(max((value - low) / (high - low), 0.0), 1.0) if high > low else 0.0
+
+
+def _ends(one: Dimension) -> tuple[float, float, bool]:
+    """Lowest and highest value, and whether the way between them is logarithmic."""
+    assert isinstance(one.distribution, FloatDistribution | IntDistribution)
+    return float(one.distribution.low), float(one.distribution.high), one.distribution.log
 
 
 class Exchange(PopulationBasedTraining):
@@ -107,9 +141,7 @@ class Exchange(PopulationBasedTraining):
         self,
         settings: SearchSettings,
         space: Space,
-        replace: Callable[
-            [Mapping[str, Any], Mapping[str, Any], int, Mapping[str, float]], dict[str, Any]
-        ],
+        replace: Replace,
         *,
         last: int | None,
     ) -> None:
@@ -120,7 +152,7 @@ class Exchange(PopulationBasedTraining):
             metric=VALUE,
             mode="min",
             perturbation_interval=given["interval"],
-            hyperparam_mutations={one.key: list(given["factors"]) for one in self._dimensions},
+            hyperparam_mutations={one.key: [] for one in self._dimensions},  # see `_values`
             quantile_fraction=given["quantile"],
             log_config=False,
             require_attrs=False,
@@ -149,14 +181,36 @@ class Exchange(PopulationBasedTraining):
     def _get_new_config(self, trial: Any, trial_to_clone: Any) -> tuple[dict[str, Any], Any]:
         """What a member goes on with after another's steps."""
         step = int(self._trial_state[trial_to_clone].last_train_time)
-        values = {}
-        for turn, one in enumerate(self._dimensions):
-            seed = derive_seed(self._settings.seed, 2 + trial.config["number"], step, 1 + turn)
-            values[one.key] = changed_value(
-                one, float(trial_to_clone.config[one.key]), self._settings, seed
-            )
+        values = self._values(trial, trial_to_clone, step)
         config = self._replace(trial.config, trial_to_clone.config, step, values)
         return {**config, **values}, dict.fromkeys(values, "changed")
+
+    def _values(self, trial: Any, followed: Any, step: int) -> dict[str, float]:
+        """What a member's values are from a step on, after which it follows another."""
+        return {
+            one.key: changed_value(
+                one,
+                float(followed.config[one.key]),
+                self._settings,
+                self._seed(trial, step, 1 + turn),
+            )
+            for turn, one in enumerate(self._dimensions)
+        }
+
+    def _seed(self, trial: Any, step: int, turn: int) -> int:
+        """Of what is drawn for a member at a step."""
+        return derive_seed(self._settings.seed, 2 + trial.config["number"], step, turn)
+
+
+def make_exchange(
+    settings: SearchSettings, space: Space, replace: Replace, *, last: int | None
+) -> Exchange:
+    """The exchange that was asked for."""
+    if settings.scheduler["name"] == "pb2":
+        from regimecast.sweep.bandit import BanditExchange  # with it comes scikit-learn
+
+        return BanditExchange(settings, space, replace, last=last)
+    return Exchange(settings, space, replace, last=last)
 
 
 class _NoSearcher:

@@ -18,6 +18,7 @@ _SCHEDULERS: Mapping[str, tuple[str, ...]] = {
     "asha": ("grace", "reduction"),
     "median": ("grace", "samples"),
     "pbt": ("interval", "quantile", "resample", "factors"),
+    "pb2": ("interval", "quantile"),
 }
 """Parameters of each scheduler."""
 
@@ -90,15 +91,15 @@ class SearchSettings:
     @property
     def population_based(self) -> bool:
         """Whether jobs exchange weights."""
-        return bool(self.scheduler["name"] == "pbt")
+        return self.scheduler["name"] in ("pbt", "pb2")
 
     def _check_remote(self) -> None:
         if self.remote is None:
             return
         if self.population_based:
             raise ConfigError(
-                f"sweep.remote={self.remote!r}: the jobs of sweep=pbt go on from each other's "
-                "checkpoints, in a folder that all nodes share; allowed: null"
+                f"sweep.remote={self.remote!r}: the jobs of sweep={self.scheduler['name']} go on "
+                "from each other's checkpoints, in a folder that all nodes share; allowed: null"
             )
         if str(self.address).startswith("ray://"):
             raise ConfigError(
@@ -129,7 +130,7 @@ class SearchSettings:
             )
         if self.population_based and self.searcher != "random":
             raise ConfigError(
-                f"sweep.searcher={self.searcher}: the population of scheduler pbt is drawn at "
+                f"sweep.searcher={self.searcher}: the population of scheduler {name} is drawn at "
                 "once; allowed: random"
             )
 
