@@ -97,6 +97,7 @@ def test_features_of_a_set(command: Callable[..., Ended]):
         ("+model.spec=1", ["has no parameter 'spec'"]),
         ("~model", ["config needs model"]),
         ("hydra.foo=1", ["unknown key 'hydra.foo'"]),
+        ("sweep.space={model.layers:1}", ["to add them write +sweep.space={"]),
         ("study=${nowhere}", ["nowhere"]),
         ("model=[nlinear", ["cannot read override 'model=[nlinear'", "KEY=VALUE"]),
         ("nlinear", ["cannot read override 'nlinear'", "KEY=VALUE"]),

@@ -11,6 +11,7 @@ from regimecast.evaluation.validation import (
     validation_scores,
     validation_section,
 )
+from regimecast.sweep.settings import OBJECTIVES
 from tests.evaluation.samples import DEAR, make_forecast, make_outcomes, random_panel
 from tests.evaluation.test_judge import GATE, SIGN, sample
 
@@ -68,6 +69,7 @@ def test_names_are_known_before_anything_is_forecast(kind, levels, values, trada
     strategy = SIGN if tradable else None
     scores = validation_scores(forecast, outcomes, panel, strategy=strategy, cost=DEAR)
     names = {*validation_names(kind, levels, 1, strategy=strategy)}
+    assert names <= {*OBJECTIVES}
     assert names - {"val/loss", "parameters", "seconds"} == {
         name for name in scores if "coverage" not in name and "width" not in name
     }

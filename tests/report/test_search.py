@@ -1,5 +1,6 @@
 """A study's page shows its search: objectives, what they depend on, learning curves."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,18 @@ def test_the_page_shows_what_was_searched_for(several: Path) -> None:
     ):
         assert page.says(text), text
     assert "search-front" in page.ids()
+
+
+def test_history_is_in_the_order_of_first_attempts(several: Path) -> None:
+    runs = {path.parent.name: RunFiles.read(path.parent) for path in several.glob("*/config.yaml")}
+    resumed = list(runs)[-1]
+    attempts = [{"status": "interrupted", "started": "2001-01-01T00:00:00+00:00"}]
+    runs[resumed] = replace(runs[resumed], manifest=runs[resumed].manifest | {"attempts": attempts})
+    charts = search_charts(runs, {label: label for label in runs}, [], dict.fromkeys(runs, 0))
+    best_so_far = charts[0].figure.data[0].y
+    scores = runs[resumed].metrics["validation"]
+    assert scores is not None
+    assert best_so_far[0] == scores["validation/sharpe"]
 
 
 def test_the_front_is_what_no_other_run_beats(several: Path) -> None:

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from regimecast.core.errors import ConfigError
 from regimecast.core.files import read_json
+from regimecast.sweep.bandit import BanditExchange
 from regimecast.sweep.exchange import (
     changed_value,
     check_population,
@@ -46,6 +47,10 @@ def test_what_cannot_exchange_is_refused(changes: dict[str, Any], said: str):
     check_population(SPACE, PBT, BASE | {"split": {"name": "walk_forward", "folds": 1}})
     with pytest.raises(ConfigError, match=said):
         check_population(SPACE, PBT, BASE | changes)
+    with pytest.raises(ConfigError, match="at least 2"):
+        check_population(SPACE, replace(PBT, trials=1), BASE)
+    with pytest.raises(ConfigError, match="exchanges nothing"):
+        check_population(SPACE, replace(PBT, scheduler={**PBT.scheduler, "quantile": 0}), BASE)
     with pytest.raises(ConfigError, match="none is searched"):
         check_population(space("model.width=8,16"), PBT, BASE)
 
@@ -102,14 +107,14 @@ class Population:
             pause_trial=lambda trial, should_checkpoint: self.paused.append(trial.trial_id),
             _schedule_trial_save=lambda trial, result: f"checkpoint of {trial.trial_id}",
         )
-        self._scheduler = make_exchange(how, SPACE, self._replace, last=100)
+        self.scheduler = make_exchange(how, SPACE, self._replace, last=100)
         for member in self.members:
-            self._scheduler.on_trial_add(self._controller, member)
+            self.scheduler.on_trial_add(self._controller, member)
 
     def reach(self, step: int, values: Sequence[float] = (0.1, 0.2, 0.3, 0.9)) -> None:
         for member, value in zip(self.members, values, strict=True):
             result = {"step": step, "val/loss": value}
-            self._scheduler.on_trial_result(self._controller, member, result)
+            self.scheduler.on_trial_result(self._controller, member, result)
 
     def _replace(self, mine: Any, other: Any, step: int, values: Any) -> dict[str, Any]:
         self.followed.append((mine["number"], other["number"], step))
@@ -149,6 +154,24 @@ def test_a_bandit_goes_where_others_have_gained():
         assert jobs.followed == [(3, 0, 40)]
         chosen.append(jobs.members[3].config["optimizer.lr"])
     assert sum(value > 3e-3 for value in chosen) >= 8  # at random: 3
+
+
+def test_a_bandit_takes_the_end_of_a_range_where_most_is_gained_there():
+    jobs = Population(named("pb2"), rates=(1e-2, 3e-3, 1e-3, 1e-4))
+    jobs.reach(20, [1.0, 1.0, 1.0, 1.0])
+    jobs.reach(40, [0.5, 0.8, 0.9, 1.0])
+    assert jobs.members[3].config["optimizer.lr"] == 1e-2
+
+
+def test_a_bandit_learns_what_its_own_values_gain():
+    jobs = Population(named("pb2"), rates=(8e-3, 1e-3, 3e-4, 1e-4))
+    for step in (20, 40, 60, 80):
+        jobs.reach(step, [2.0 - step / 100, 2.1, 2.2, 2.3])
+    assert len(jobs.followed) >= 2
+    bandit = cast(BanditExchange, jobs.scheduler)._bandit
+    gains = bandit.data.groupby(["Trial", "optimizer.lr"])["Reward"].diff().notna()
+    # Four members after each of four rounds but the first.
+    assert gains.sum() == 12
 
 
 def test_a_bandit_that_has_seen_nothing_draws_at_random():

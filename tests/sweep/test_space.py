@@ -62,6 +62,11 @@ def test_the_command_line_comes_before_settings_and_these_before_the_model(loade
     assert "model.dropout=0.1" in space.fixed
 
 
+def test_a_space_within_a_space_is_refused(loader: Any):
+    with pytest.raises(ConfigError, match="model is a mapping"):
+        read(loader, "model=lstm", space={"model": {"layers": "choice(7,8)"}})
+
+
 def test_of_one_key_the_last_override_counts(loader: Any):
     space = read(loader, "seed=1,2", "seed=5")
     assert "seed" not in keys(space)

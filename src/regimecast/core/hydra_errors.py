@@ -85,6 +85,8 @@ def _explain_key(message: str, arguments: Sequence[str], folders: Sequence[Path]
         return message
     key = rest.partition("'")[0]
     known = _known_keys(arguments, folders)
+    if any(argument.startswith(f"{key}={{") for argument in arguments):
+        return f"{key!r} is given keys that it does not have; to add them write +{key}={{…}}"
     if key in known:  # the first option of a sweep has it
         group = key.partition(".")[0]
         swept = next((a for a in arguments if a.startswith(f"{group}=") and "," in a), group)

@@ -262,4 +262,5 @@ def _title(name: str) -> str:
 
 
 def _begun(label: str, run: RunFiles) -> tuple[str, str]:
-    return str(run.manifest.get("started", "")), label
+    first = next(iter(run.manifest.get("attempts") or [run.manifest]))
+    return str(first.get("started", "")), label

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from ray.tune.schedulers.pb2 import PB2
 from sklearn.exceptions import ConvergenceWarning
 
@@ -27,9 +28,9 @@ _log = logging.getLogger(__name__)
 class BanditExchange(Exchange):
     """`Exchange` whose values a Gaussian process chooses.
 
-    It learns from what each member's values have gained between two exchanges. While there is
-    nothing to learn from, at the first exchange of a search or of its continuation, values are
-    drawn at random.
+    It learns from what each member's values have gained between two exchanges. A member that
+    follows one of which nothing is known yet, as at the first exchange of a search or of its
+    continuation, gets random ones.
 
     Args:
         settings: see `Exchange`.
@@ -59,23 +60,40 @@ class BanditExchange(Exchange):
 
     def _values(self, trial: Any, followed: Any, step: int) -> dict[str, float]:
         """The values of which most is expected from a step on; see `Exchange`."""
-        mine: Any = self._member(trial)
-        other: Any = self._member(followed)
         chance = np.random.default_rng(self._seed(trial, step, 0))
         np.random.seed(chance.integers(2**32))  # noqa: NPY002  # where Tune's search for them begins
-        shares = other.config
+        mine: Any = self._member(trial)
+        other: Any = self._member(followed)
+        bandit, before = self._bandit, self._bandit.data
         try:
             with warnings.catch_warnings():
                 # Of a kernel's parameter at its bound, as after a few points it often is, and of
                 # an option that Tune gives SciPy.
                 for kind in (ConvergenceWarning, DeprecationWarning):
                     warnings.simplefilter("ignore", kind)
-                shares, _ = self._bandit._get_new_config(mine, other)
+                shares, _ = bandit._get_new_config(mine, other)
         except (ValueError, np.linalg.LinAlgError) as error:
             _log.warning("values are drawn at random: no Gaussian process fits them (%s)", error)
-        if shares == other.config:
+        if len(bandit.data) == len(before):  # it knows nothing of whom the member follows
             shares = {one.key: chance.random() for one in self._dimensions}
-        return {one.key: value_at(one, float(shares[one.key])) for one in self._dimensions}
+        values = {one.key: value_at(one, float(shares[one.key])) for one in self._dimensions}
+        self._begin_with(mine, followed, values, before)
+        return values
+
+    def _begin_with(
+        self, member: "_Member", followed: Any, values: Mapping[str, float], before: pd.DataFrame
+    ) -> None:
+        """Notes where a member starts from, for what it gains to be seen at its next exchange.
+
+        Tune notes the values as they were before they were rounded: the two would never meet.
+        """
+        shares = {one.key: share_of(one, values[one.key]) for one in self._dimensions}
+        state = self._trial_state[followed]
+        row = {
+            "Trial": str(member), "Time": state.last_train_time, **shares,
+            "Reward": state.last_score,
+        }  # fmt: skip
+        self._bandit.data = pd.concat([before, pd.DataFrame([row])], ignore_index=True)
 
     def _member(self, trial: Any) -> "_Member":
         shares = {one.key: share_of(one, float(trial.config[one.key])) for one in self._dimensions}

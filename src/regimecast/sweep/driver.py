@@ -145,7 +145,7 @@ def _before(search: Search, jobs: SearchJobs, study: Path) -> list[JobOutcome]:
     return [
         JobOutcome(
             study,
-            jobs.overrides(told.point),
+            tuple(told.facts.get("overrides") or jobs.overrides(told.point)),
             None if told.facts.get("folder") is None else Path(told.facts["folder"]),
             told.facts.get("error"),
             told.status,

@@ -57,12 +57,16 @@ def check_population(space: Space, settings: SearchSettings, base: Mapping[str, 
     """Nothing, if jobs of the space can exchange weights.
 
     Raises:
-        ConfigError: nothing could change, there are several folds, or jobs end before the first
-            exchange.
+        ConfigError: nothing could change, there are several folds or too few jobs, or they end
+            before the first exchange.
     """
     if not settings.population_based:
         return
     named = f"sweep={settings.scheduler['name']}"
+    if settings.trials is not None and settings.trials < 2:
+        raise ConfigError(f"sweep.trials={settings.trials}: a population has at least 2")
+    if not settings.scheduler["quantile"]:
+        raise ConfigError("sweep.scheduler.quantile=0 exchanges nothing; allowed: up to 0.5")
     if not mutated(space):
         raise ConfigError(
             f"{named} changes numbers of the optimizer on the way, and none is searched: add one, "

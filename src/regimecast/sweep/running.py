@@ -55,7 +55,9 @@ class Running:
             folder = told.facts.get("folder")
             status.update(
                 told.number,
-                title=" ".join(search.space.overrides(told.point)) or "defaults",
+                # One that has followed another is not what was suggested.
+                title=" ".join(told.facts.get("distinct") or search.space.overrides(told.point))
+                or "defaults",
                 status=told.status,
                 folder=None if folder is None else Path(folder).name,
                 objective=told.values[0] if told.values else None,
@@ -153,6 +155,7 @@ class Running:
             "folder": None if folder is None else str(folder),
             "identity": job.identity,
             "overrides": list(job.overrides),
+            "distinct": list(job.distinct),
             "steps": _steps(folder) or self._steps.get(number, 0),
         }
         objective = None

@@ -138,8 +138,8 @@ class SearchSettings:
 OBJECTIVES: tuple[str, ...] = (
     "val/loss", "parameters", "seconds", "validation/sharpe", "validation/turnover",
     "validation/mae", "validation/mse", "validation/rmse", "validation/crps", "validation/pinball",
-    "validation/directional_accuracy", "validation/ic", "validation/accuracy",
-    "validation/macro_f1", "validation/log_loss", "validation/brier",
+    "validation/directional_accuracy", "validation/ic", "validation/rank_ic",
+    "validation/accuracy", "validation/macro_f1", "validation/log_loss", "validation/brier",
 )  # fmt: skip
 """What jobs can report; of the validation metrics those of their task."""
 

@@ -119,6 +119,11 @@ def read_space(
     fixed = [o for o in given.values() if not o.is_sweep_override()]
     swept = {key: dimension(o) for key, o in given.items() if o.is_sweep_override()}
     for key, text in settings.space.items():
+        if isinstance(text, Mapping):
+            raise ConfigError(
+                f"sweep.space.{key} is a mapping; write keys with dots, such as "
+                f"'+sweep.space={{{key}.{next(iter(text), 'lr')}: \"choice(1,2)\"}}'"
+            )
         if key not in given:
             swept[key] = dimension(_parsed(parser, key, text, "sweep.space"))
     taken = {key.lstrip("+") for key in (*given, *swept)}
