@@ -219,6 +219,16 @@ def test_only_runs_of_the_same_target_and_data_are_ranked(tmp_path):
     assert board.sort("crps").frame["job"].tolist() == board.frame["job"].tolist()
 
 
+def test_long_names_of_jobs_leave_room_for_what_they_are_sorted_by(tmp_path):
+    for number in range(2):
+        forecast_run(tmp_path / f"00{number}_{'x' * 76}", 0.4, 0.5)
+    text = shown(Leaderboard.read(tmp_path), width=80)
+    above = text.partition("Too wide")[0]
+    assert max(map(len, text.splitlines())) <= 80
+    assert "crps" in above
+    assert "sharpe" in above
+
+
 def test_settings_that_all_runs_share_are_not_said(tmp_path):
     configured_run(tmp_path / "1", 0.4)
     configured_run(tmp_path / "2", 0.3)

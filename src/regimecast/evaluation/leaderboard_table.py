@@ -55,8 +55,9 @@ _PERCENT = frozenset(
     }
 )  # fmt: skip
 _TWO_DIGITS = frozenset({"sharpe", "buy_and_hold_sharpe", "naive_sharpe", "turnover"})
-_LONGEST = {"job": 50, "note": 30}
-"""Columns whose words may go over several lines, and the width that they get at least."""
+_FOLDED = {"job": (50, 3), "note": (30, 5)}
+"""Columns whose words may go over several lines, and the width that they get at least: so many
+characters, or that part of the line where it is less."""
 
 
 def leaderboard_table(
@@ -97,8 +98,9 @@ def leaderboard_table(
         group = group.assign(sharpe=_counted(group))
     heads = _heads(counts)
     best = group if top is None else group.head(top)
-    shown = fitting(candidates, lambda names: _table(title, best, names, heads), width)
-    table = _table(title, best, shown, heads, flexible=True)
+    least = {name: min(most, width // part) for name, (most, part) in _FOLDED.items()}
+    shown = fitting(candidates, lambda names: _table(title, best, names, heads, least), width)
+    table = _table(title, best, shown, heads, {})
     below = []
     if more := len(group) - len(best):
         below.append(f"And {more:,} more: --top {len(group)}, or in the report, or with --output.")
@@ -200,8 +202,7 @@ def _table(
     group: pd.DataFrame,
     names: Sequence[str],
     heads: Mapping[str, str],
-    *,
-    flexible: bool = False,
+    widths: Mapping[str, int],
 ) -> Table:
     inner = [name for name in group.columns if name in names and name not in _AT_THE_END]
     columns = [*inner, *(name for name in _AT_THE_END if name in names)]
@@ -212,8 +213,8 @@ def _table(
             heads.get(name, name.replace("_", " ")),
             justify="left" if name in _WORDS else "right",
             overflow="fold",
-            no_wrap=name not in _LONGEST,
-            max_width=None if flexible else _LONGEST.get(name),
+            no_wrap=name not in _FOLDED,
+            max_width=widths.get(name),
         )
     for _, row in group.iterrows():
         table.add_row(*(Text(_text(name, row[name])) for name in columns))
