@@ -1,6 +1,6 @@
 """Table and picture of study 04: what each way to search found for the same number of epochs.
 
-    python analyse.py RUNS_FOLDER [--models lstm]
+    python analyse.py RUNS_FOLDER
 
 Writes results.csv (a row per search) and search.svg, and prints the table of the README.
 """
@@ -131,11 +131,9 @@ def draw(curves: dict[tuple[str, str], list[pd.Series]], path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", type=Path, help="folder of all studies")
-    parser.add_argument("--models", nargs="+", default=MODELS, choices=MODELS, help="searched over")
-    chosen = parser.parse_args()
-    runs = chosen.runs
+    runs = parser.parse_args().runs
     rows, curves = [], {}
-    for model in chosen.models:
+    for model in MODELS:
         for method in METHODS:
             for seed in (0, 1):
                 study = runs / f"04_search_{model}_{method}_{seed}"
