@@ -31,6 +31,8 @@ SETTINGS = {
     # The head looks often whether the others live.
     "RAY_health_check_initial_delay_ms": "500",
     "RAY_health_check_period_ms": "500",
+    # A server for a client imports Ray, which takes half a minute where much else runs.
+    "RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S": f"{PATIENCE:.0f}",
 }
 
 

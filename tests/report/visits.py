@@ -21,6 +21,8 @@ _ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
+_LAUNCH = 240_000
+"""Milliseconds until it answers; a busy machine reads its 300 MB from a cold disk."""
 _LOCAL = ("file:", "data:", "blob:")
 
 
@@ -30,7 +32,9 @@ def browser() -> Iterator[Browser]:
     if executable is None:
         pytest.skip("no Chromium: install it, or name it in REGIMECAST_CHROMIUM")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=_ARGUMENTS)
+        browser = playwright.chromium.launch(
+            executable_path=executable, args=_ARGUMENTS, timeout=_LAUNCH
+        )
         yield browser
         browser.close()
 

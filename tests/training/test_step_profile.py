@@ -16,7 +16,7 @@ from tests.synthetic_data import SyntheticData
 from tests.training.test_trainer import SPEC, Linear, default, fit
 
 PROFILER = {"_target_": "regimecast.training.step_profile.StepProfile", "skip": 1}
-SLOW = 0.02
+SLOW = 0.1
 
 
 def profile(tmp_path, data=None, network=Linear, **trainer):

@@ -275,7 +275,13 @@ def _connect(ray: Any, address: str, quiet: Mapping[str, Any]) -> None:
 
 def _no_cluster(address: str, error: Exception, *, listens: bool = False) -> ConfigError:
     said = str(error).strip().splitlines()
-    if listens and os.environ.get("RAY_AUTH_MODE") != "token":
+    if isinstance(error, ConnectionAbortedError):  # a head's traceback, whose last line says why
+        said = said[-1:]
+        hint = (
+            "Its head started no server for this client: see its logs; where it is only slow, "
+            "RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S of `ray start --head` gives it longer"
+        )
+    elif listens and os.environ.get("RAY_AUTH_MODE") != "token":
         hint = (
             "Somebody listens there: a cluster that asks for Ray's token, as those do which were "
             "begun where ~/.ray/auth_token is, lets in RAY_AUTH_MODE=token only"
