@@ -249,9 +249,7 @@ def test_a_database_keeps_the_trials_of_a_search(start: Callable[..., Started], 
         assert not password or path.is_dir() or password.encode() not in path.read_bytes(), path
 
 
-def test_a_population_whose_driver_is_killed_goes_on(
-    start: Callable[..., Started], nodes: Cluster
-):
+def test_a_population_whose_driver_is_killed_goes_on(start: Callable[..., Started], nodes: Cluster):
     arguments = (
         *SEARCH, "sweep=pb2", "sweep.trials=4", "sweep.scheduler.interval=10",
         "trainer.max_epochs=30", f"sweep.address={nodes.address}",
