@@ -33,6 +33,26 @@ def test_the_grammar_is_hydras(text: str, expected: object):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "a=choice(1,2)",
+        "a=range(1,10,2)",
+        "a=interval(4,31)",
+        "a=interval(0.0,0.5)",
+        "a=tag(log,interval(20,500))",
+        "a=tag(log,interval(0.0001,0.01))",
+    ],
+)
+def test_it_is_described_in_the_grammar_that_it_came_in(text: str):
+    assert swept(text).describe() == text
+
+
+def test_a_range_between_numbers_is_described_as_itself():
+    one = swept("a=range(0.1,0.35,0.1)")
+    assert swept(one.describe()) == one
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("a=shuffle(1,2)", "own order"),

@@ -16,7 +16,6 @@ from optuna.distributions import (
     CategoricalDistribution,
     FloatDistribution,
     IntDistribution,
-    distribution_to_json,
 )
 
 from regimecast.core.errors import ConfigError
@@ -93,8 +92,20 @@ class Dimension:
         return str(value)
 
     def describe(self) -> str:
-        """Key, values and condition, the same text for the same dimension."""
-        return f"{self.name}: {distribution_to_json(self.distribution)}"
+        """Key, condition and values in Hydra's grammar, the same text for the same dimension."""
+        match self.distribution:
+            case CategoricalDistribution(choices=choices):
+                values = f"choice({','.join(map(str, choices))})"
+            case IntDistribution(low=low, high=high, step=step) if step > 1:
+                values = f"range({low},{high + 1},{step})"
+            case FloatDistribution(low=low, high=high, step=float(step)):
+                values = f"range({low!r},{high + step / 2:.12g},{step!r})"
+            case IntDistribution(low=low, high=high) | FloatDistribution(low=low, high=high):
+                values = f"interval({low!r},{high!r})"
+            case _:
+                raise AssertionError(self.distribution)
+        log = getattr(self.distribution, "log", False)
+        return f"{self.name}={f'tag(log,{values})' if log else values}"
 
 
 def dimension(override: Override, *, when: Mapping[str, str] | None = None) -> Dimension:
