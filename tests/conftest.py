@@ -16,8 +16,16 @@ import pytest
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-NOT_COUNTED = ("audit", "bench", "contracts", "e2e")
-"""Folders of tests in which coverage is not measured: it would take them 1.7 times as long.
+NOT_COUNTED = (
+    "audit",
+    "bench",
+    "contracts",
+    "e2e",
+    "report/test_pages_in_a_browser.py",
+    "report/test_study_in_a_browser.py",
+    "splits/test_purging_oracle.py",
+)
+"""Tests in which coverage is not measured: it would take them 1.7 times as long.
 
 What counts is what the tests of a part itself touch, not what a whole run happens to pass through.
 """

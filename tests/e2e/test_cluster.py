@@ -4,7 +4,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from sqlalchemy.engine import make_url
 
 from regimecast.core.errors import ConfigError
 from regimecast.core.files import read_json
-from regimecast.sweep.cluster import check_address
+from regimecast.sweep.cluster import check_address, connected
 from regimecast.tracking.folder import read_status
 from regimecast.training.progress import FILENAME, Recorded, read_progress
 from tests.e2e.command import TINY, Started, counted, run_folders, search_end
@@ -138,13 +138,17 @@ def test_a_node_that_is_killed_costs_only_its_last_steps(
     started = start(
         *SEARCH, "sweep=random", f"sweep.trials={JOBS}", f"sweep.address={nodes.address}"
     )
-    *_, lost = nodes.nodes
+    _, *workers = nodes.nodes
 
-    def trains_there() -> bool:
-        there = processes(lost)
-        return any(n in there and len(steps_of(run)) > 1 for n, run in running().items())
+    busy: list[Node] = []
 
-    started.wait_for(trains_there, "job on the node")
+    def trains() -> bool:  # on which node jobs begin first is a matter of luck
+        training = {number for number, run in running().items() if len(steps_of(run)) > 1}
+        busy.extend(node for node in workers if processes(node) & training)
+        return bool(busy)
+
+    started.wait_for(trains, "job on a node")
+    lost = busy[0]
     there = processes(lost)
     lost.kill()
     # Some may not have made a step yet.
@@ -219,6 +223,27 @@ def test_ray_client_without_its_package_is_refused(monkeypatch: pytest.MonkeyPat
         address = f"ray://127.0.0.1:{server.getsockname()[1]}"
         with pytest.raises(ConfigError, match="pip install grpcio"):
             check_address(address)
+
+
+@pytest.mark.skipif(not CLIENT, reason="Ray Client needs grpcio")
+@pytest.mark.parametrize("failures", [2, 3])
+def test_a_head_that_starts_no_server_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch, failures: int
+):
+    asked: list[str] = []
+
+    def init(*, address: str, **_: object) -> None:
+        asked.append(address)
+        if len(asked) <= failures:
+            raise ConnectionAbortedError("Traceback\nRuntimeError: Starting the server failed")
+
+    monkeypatch.setattr("ray.init", init)
+    monkeypatch.setattr("ray.shutdown", lambda: None)
+    with socket.create_server(("127.0.0.1", 0)) as server, ExitStack() as stack:
+        if failures == 3:
+            stack.enter_context(pytest.raises(ConfigError, match=r"failed.*started no server for"))
+        stack.enter_context(connected(f"ray://127.0.0.1:{server.getsockname()[1]}"))
+    assert len(asked) == 3
 
 
 @pytest.mark.skipif(DATABASE not in os.environ, reason=f"{DATABASE} names no database")

@@ -11,23 +11,16 @@ import pytest
 from omegaconf import OmegaConf
 
 import regimecast
-from regimecast import job
 from regimecast.core.errors import ConfigError, DataError
 from regimecast.core.files import read_json, write_json
 from regimecast.core.hashing import hash_json
-from regimecast.models.base import ModelRegistry
 from regimecast.rerun import rerun
 from regimecast.same_job import config_to_resume
 from regimecast.stored_run import stored_config
 from regimecast.tracking.identity import described
 from regimecast.tracking.ledger import Ledger
 from tests.e2e.command import TINY, Ended, run_folders
-from tests.models.tabular_zoo import SMALL
 
-SMALLER = ("data.bars=300", "feature_cache.memory_mb=0")
-CLASSES = ("target=triple_barrier", "loss=cross_entropy")
-WANTED = {"logistic": CLASSES, "svm": CLASSES, "mlp": ("loss=huber",)}
-"""What models need that do not forecast quantiles."""
 BARS = 400
 
 
@@ -35,14 +28,6 @@ def tiny(*overrides: str) -> list[str]:
     """The tiny run with some of its overrides replaced."""
     given = {override.partition("=")[0] for override in overrides}
     return [*(o for o in TINY if o.partition("=")[0] not in given), *overrides]
-
-
-def small(model: str) -> list[str]:
-    params = dict(SMALL.get(model, {}))
-    keys = regimecast.compose(f"model={model}")["model"]
-    if "rounds" in keys:
-        params["rounds"] = 5
-    return [f"model.{key}={value}".replace(" ", "") for key, value in params.items()]
 
 
 def change(run: Path, edit: Callable[[dict[str, Any]], object]) -> None:
@@ -64,22 +49,6 @@ def from_csv(bars: pd.DataFrame, *overrides: str) -> Path:
     without = [o for o in TINY if not o.startswith("data")]
     path = Path("bars.csv").resolve()
     return regimecast.run(*without, "data=csv", f"data.path={path}", *overrides).folder
-
-
-@pytest.mark.parametrize("model", ModelRegistry.available())
-def test_every_model_is_rerun_to_the_bit(model: str, folder: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(job, "write_run_report", lambda run: run / "report.html")  # half the time
-    config = tiny(f"model={model}", *WANTED.get(model, ()), *SMALLER, *small(model))
-    run = regimecast.run(*config).folder
-    found = rerun(run, checked=True)
-    assert found.verification is not None
-    assert found.verification.identical, found.verification.first
-    assert (found.verification.beside, found.notes, found.distance) == ((), (), 0.0)
-    stages = [stage.stage for stage in found.verification.stages]
-    assert stages[:5] == ["raw", "bars", "features", "target", "samples"]
-    assert stages[-3:] == ["predictions", "returns", "metrics"]
-    parts = read_json(run / "manifest.json")["parts"]["fold=0/model"]
-    assert any(part != "file=model.json" for part in parts)
 
 
 def test_a_rerun_is_the_same_trial(copied: Path, command: Callable[..., Ended]):

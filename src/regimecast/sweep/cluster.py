@@ -262,11 +262,15 @@ def _found(address: str) -> str:
     return named.strip()
 
 
-def _connect(ray: Any, address: str, quiet: Mapping[str, Any]) -> None:
+def _connect(ray: Any, address: str, quiet: Mapping[str, Any], *, attempts: int = 3) -> None:
     unreached = (ConnectionError, RuntimeError, ValueError, TimeoutError)
     try:
         ray.init(address=address, **quiet)
     except (*unreached, ray.exceptions.AuthenticationError) as error:
+        if isinstance(error, ConnectionAbortedError) and attempts > 1:
+            # A busy head may fail to start a server for this client, and starts the next one.
+            _connect(ray, address, quiet, attempts=attempts - 1)
+            return
         if "Version mismatch" in str(error):
             text = " ".join(str(error).split())
             raise ConfigError(f"sweep.address={address!r}: {text}") from error
