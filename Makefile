@@ -32,7 +32,7 @@ demo: $(VENV)/run.stamp ## install, train a handful of models on embedded data, 
 
 # One thread per worker: two workers with all threads each would fight for the cores.
 test: $(VENV)/test.stamp ## install with the test tools and run the whole suite
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term:skip-covered
 
 lint: $(VENV)/lint.stamp ## ruff, mypy --strict and the import floors
 	$(BIN)/ruff check .
