@@ -31,18 +31,28 @@ NOT_COUNTED = (
 
 What counts is what the tests of a part itself touch, not what a whole run happens to pass through.
 """
+COUNTED = pytest.StashKey[bool]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts whole runs, half of all the time, before the rest: last, they would keep one worker."""
+    """Puts whole runs before the rest, and chooses the tests that count for coverage.
+
+    Whole runs take half of all the time: last, they would keep one worker only. Of the cases of a
+    test the first counts; the others walk the same lines with other numbers.
+    """
     items.sort(key=lambda item: not item.nodeid.startswith("tests/e2e/"))
+    seen: set[str] = set()
+    for item in items:
+        test = item.nodeid.partition("[")[0]
+        item.stash[COUNTED] = test not in seen and not test.startswith(NOT_COUNTED)
+        seen.add(test)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Pauses the measuring of coverage for a test and its fixtures."""
+    """Pauses the measuring of coverage for a test that does not count, and for its fixtures."""
     measuring = Coverage.current()
-    if measuring is None or not item.nodeid.startswith(NOT_COUNTED):
+    if measuring is None or item.stash[COUNTED]:
         return (yield)
     measuring.stop()
     try:
