@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
+SLIPCOVER := $(BIN)/python -m slipcover
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format constraints clean
@@ -32,7 +33,8 @@ demo: $(VENV)/run.stamp ## install, train a handful of models on embedded data, 
 
 # One thread per worker: two workers with all threads each would fight for the cores.
 test: $(VENV)/test.stamp ## install with the test tools and run the whole suite
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term:skip-covered
+	OMP_NUM_THREADS=1 $(SLIPCOVER) --json --out .coverage.json -m pytest -n 2 --dist worksteal
+	$(SLIPCOVER) --merge .coverage.json --out .coverage.json --skip-covered --fail-under 85
 
 lint: $(VENV)/lint.stamp ## ruff, mypy --strict and the import floors
 	$(BIN)/ruff check .
