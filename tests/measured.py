@@ -6,6 +6,7 @@ when it has been called; coverage.py by Python 3.11's tracing takes two to six t
 
 import linecache
 import sys
+from itertools import count, takewhile
 from types import CodeType
 from typing import Any
 
@@ -18,12 +19,17 @@ _instrument = Slipcover.instrument
 
 def _spare_kernels(self: Slipcover, code: Any, parent: CodeType | None = None) -> CodeType:
     """Numba compiles the code of its kernels, and knows no such calls."""
-    if isinstance(code, CodeType) and linecache.getline(
-        code.co_filename, code.co_firstlineno
-    ).lstrip().startswith("@numba."):
+    if isinstance(code, CodeType) and _is_kernel(code):
         self.code2index[code] = []  # nothing to be taken out again
         return code
     return _instrument(self, code, parent)
+
+
+def _is_kernel(code: CodeType) -> bool:
+    """Whether numba is among the decorators, which are a function's first lines."""
+    lines = (linecache.getline(code.co_filename, code.co_firstlineno + i) for i in count())
+    decorators = takewhile(lambda line: line.lstrip().startswith(("@", "#")), lines)
+    return any(line.lstrip().startswith("@numba.") for line in decorators)
 
 
 def measure() -> None:
