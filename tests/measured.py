@@ -34,6 +34,7 @@ def _is_kernel(code: CodeType) -> bool:
 
 def measure() -> None:
     """Prepares SlipCover, if it measures at all: before the package is imported."""
-    Slipcover.instrument = _spare_kernels
+    if sys.version_info < (3, 12):  # later it watches the code and leaves it as it is
+        Slipcover.instrument = _spare_kernels
     # Its finder asks the others for the code, jaxtyping's too, if it is the first.
     sys.meta_path.sort(key=lambda finder: type(finder).__name__ != "SlipcoverMetaPathFinder")

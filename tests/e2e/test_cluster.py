@@ -139,7 +139,6 @@ def test_a_node_that_is_killed_costs_only_its_last_steps(
         *SEARCH, "sweep=random", f"sweep.trials={JOBS}", f"sweep.address={nodes.address}"
     )
     _, *workers = nodes.nodes
-
     busy: list[Node] = []
 
     def trains() -> bool:  # on which node jobs begin first is a matter of luck
@@ -274,9 +273,12 @@ def test_a_database_keeps_the_trials_of_a_search(start: Callable[..., Started], 
         assert not password or path.is_dir() or password.encode() not in path.read_bytes(), path
 
 
-def test_a_population_whose_driver_is_killed_goes_on(start: Callable[..., Started], nodes: Cluster):
+@pytest.mark.parametrize("how", ["pbt", "pb2"])
+def test_a_population_whose_driver_is_killed_goes_on(
+    how: str, start: Callable[..., Started], nodes: Cluster
+):
     arguments = (
-        *SEARCH, "sweep=pb2", "sweep.trials=2", "sweep.scheduler.interval=10",
+        *SEARCH, f"sweep={how}", "sweep.trials=4", "sweep.scheduler.interval=10",
         "trainer.max_epochs=30", f"sweep.address={nodes.address}",
     )  # fmt: skip
     started = start(*arguments)
@@ -288,9 +290,9 @@ def test_a_population_whose_driver_is_killed_goes_on(start: Callable[..., Starte
     manifests = {run: read_json(run / "manifest.json") for run in run_folders(STUDY)}
     assert len({m["identity"] for m in manifests.values()}) == len(manifests) == counted()
     study = optuna.load_study(study_name=str(STUDY), storage=f"sqlite:///{STUDY}/search.db")
-    assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 2
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 4
     ends = [Path(trial.user_attrs["folder"]) for trial in study.trials]
-    assert len(set(ends)) == 2
+    assert len(set(ends)) == 4
     finished = [run for run, manifest in manifests.items() if manifest["status"] == "finished"]
     assert sorted(ends) == finished
     changed = []

@@ -157,13 +157,13 @@ def test_the_same_jobs_by_another_way_are_found_and_are_the_same(command: Callab
 
 
 def test_a_sweep_without_a_name_is_found_again(command: Callable[..., Ended]):
-    unnamed = ["train", "-m", *(word for word in TINY if not word.startswith("study="))]
-    assert command(*unnamed, "model=naive,drift").code == 0
-    again = command(*unnamed, "model=naive,drift", "sweep.jobs=2")
+    unnamed = [word for word in SWEEP if not word.startswith("study=")]
+    assert command(*unnamed).code == 0
+    again = command(*unnamed, "sweep.jobs=2")
     assert again.code == 0
     (study,) = [path for path in Path("runs").iterdir() if path.is_dir()]
     assert study.name.startswith("data=synthetic")
-    assert len(run_folders(study)) == 2
+    assert len(run_folders(study)) == 4
 
 
 def test_what_failed_is_run_again_only_when_asked(command: Callable[..., Ended]):

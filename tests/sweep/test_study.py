@@ -257,7 +257,7 @@ def test_failed_jobs_are_asked_again_only_when_wanted(tmp_path: Path):
 @pytest.mark.parametrize(
     ("where", "changes", "how", "said"),
     [
-        (space("lr=interval(0.0,1.0)"), {}, {}, "had .*has lr=interval.0.0,1.0."),
+        (space("lr=interval(0.0,1.0)"), {}, {}, "another space: had .*has lr"),
         (SPACE, {"base": {"seed": 1, "data": {"path": "x"}}}, {}, "config: seed was 0 and is 1"),
         (SPACE, {"base": {"seed": 0, "data": {"path": "y"}}}, {}, "data.path was 'x' and is 'y'"),
         (SPACE, {"bars": ["c"]}, {}, "was begun on other bars"),
